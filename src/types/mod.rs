@@ -1,0 +1,23 @@
+//! Words that every other folder speaks: ids, time, randomness, scopes, redirect URIs, e-mail addresses.
+//! Nothing here does I/O.
+
+mod client_context;
+mod clock;
+mod email;
+mod entropy;
+mod fault;
+mod id;
+mod redirect_uri;
+mod scope;
+
+pub use client_context::ClientContext;
+pub use clock::{Clock, ManualClock};
+pub use email::{Email, InvalidEmail};
+pub use entropy::Entropy;
+pub use fault::Fault;
+pub use id::{
+    AccountId, AppId, AuthorizationRequestId, ClientId, ClientSecretId, CodeId, GrantId, InvalidId, LinkId,
+    NodeId, SessionId, SigningKeyId, TokenId, UserId,
+};
+pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
+pub use scope::{InvalidScope, Scope, ScopeSet};
