@@ -7,7 +7,9 @@ use super::Clock;
 
 /// Randomness for secrets and ids. Passed in, so that a test can fix it.
 #[derive(Clone)]
-pub struct Entropy(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Entropy(Arc<Fill>);
+
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
 impl Entropy {
     /// The operating system's generator.
@@ -21,7 +23,7 @@ impl Entropy {
         Self(Arc::new(|bytes| {
             SysRng
                 .try_fill_bytes(bytes)
-                .expect("the operating system gives randomness")
+                .expect("the operating system gives randomness");
         }))
     }
 

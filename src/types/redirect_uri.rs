@@ -116,7 +116,9 @@ impl FromStr for RedirectUri {
         if text.contains('#') {
             return Err(InvalidRedirectUri::Fragment);
         }
-        let url = Url::parse(text).map_err(|_| InvalidRedirectUri::NotAbsolute)?;
+        let Ok(url) = Url::parse(text) else {
+            return Err(InvalidRedirectUri::NotAbsolute);
+        };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(InvalidRedirectUri::UserInfo);
         }
