@@ -1,3 +1,7 @@
 //! Claviger: one server that issues, keeps and takes back credentials.
 
+pub mod audit;
+pub mod config;
+pub mod crypto;
+pub mod db;
 pub mod types;

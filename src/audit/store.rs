@@ -1,0 +1,112 @@
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::{
+    record::Record,
+    trail::{Entry, Filter},
+};
+use crate::{db::schema::audit_records, types::Fault};
+
+pub(super) async fn insert(connection: &mut AsyncPgConnection, record: &Record) -> Result<(), Fault> {
+    let context = record.context.as_ref();
+    diesel::insert_into(audit_records::table)
+        .values((
+            audit_records::at.eq(record.at),
+            audit_records::actor_kind.eq(record.actor.kind()),
+            audit_records::actor_id.eq(record.actor.id()),
+            audit_records::account_id.eq(record.account.map(crate::types::AccountId::uuid)),
+            audit_records::action.eq(record.action.name()),
+            audit_records::subject_kind.eq(record.subject.kind()),
+            audit_records::subject_id.eq(record.subject.id()),
+            audit_records::outcome.eq(record.outcome.name()),
+            audit_records::address.eq(context.map(|context| context.address.to_string())),
+            audit_records::user_agent.eq(context.map(|context| context.user_agent.as_str())),
+            audit_records::request_id.eq(context.map(|context| context.request_id.as_str())),
+            audit_records::details.eq(Value::Object(record.details.clone())),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_records, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    id: i64,
+    at: OffsetDateTime,
+    actor_kind: String,
+    actor_id: Option<String>,
+    action: String,
+    subject_kind: String,
+    subject_id: Option<String>,
+    outcome: String,
+    address: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    details: Value,
+}
+
+impl TryFrom<Row> for Entry {
+    type Error = Fault;
+
+    fn try_from(row: Row) -> Result<Self, Fault> {
+        let Value::Object(details) = row.details else {
+            return Err(Fault::inconsistent("audit_records", "details", row.id));
+        };
+        Ok(Self {
+            number: row.id,
+            at: row.at,
+            actor_kind: row.actor_kind,
+            actor_id: row.actor_id,
+            action: row.action,
+            subject_kind: row.subject_kind,
+            subject_id: row.subject_id,
+            refused: row.outcome == "refused",
+            address: row.address,
+            user_agent: row.user_agent,
+            request_id: row.request_id,
+            details,
+        })
+    }
+}
+
+pub(super) async fn select(
+    connection: &mut AsyncPgConnection,
+    filter: &Filter,
+    most: usize,
+) -> Result<Vec<Entry>, Fault> {
+    let mut query = audit_records::table.select(Row::as_select()).into_boxed();
+    if let Some((person, accounts)) = &filter.readers {
+        let person = person.to_string();
+        let accounts: Vec<_> = accounts.iter().map(|account| account.uuid()).collect();
+        query = query.filter(
+            audit_records::account_id
+                .eq_any(accounts)
+                .assume_not_null()
+                .or(audit_records::actor_id.eq(person.clone()).assume_not_null())
+                .or(audit_records::subject_id.eq(person).assume_not_null()),
+        );
+    }
+    if let Some(subject) = &filter.subject {
+        query = query.filter(audit_records::subject_id.eq(subject));
+    }
+    if let Some(actor) = &filter.actor {
+        query = query.filter(audit_records::actor_id.eq(actor));
+    }
+    if let Some(action) = &filter.action {
+        query = query.filter(audit_records::action.eq(action));
+    }
+    if let Some(before) = filter.before {
+        query = query.filter(audit_records::id.lt(before));
+    }
+    query
+        .order(audit_records::id.desc())
+        .limit(i64::try_from(most).unwrap_or(i64::MAX))
+        .load::<Row>(connection)
+        .await?
+        .into_iter()
+        .map(Entry::try_from)
+        .collect()
+}

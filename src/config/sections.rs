@@ -1,0 +1,323 @@
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    key::{Leaf, settings},
+    value::{Hidden, Span, leaf_as_string},
+};
+
+settings! {
+    /// The whole configuration.
+    Config {
+        /// The address and port that the server listens on.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        /// The URL under which browsers and clients reach this server; the `iss` of every token. Unset: `http://localhost` with the port of `listen`.
+        issuer: Option<Url> = None;
+        /// The folder for the embedded database, the master key and undelivered mail.
+        data_dir: PathBuf = PathBuf::from("data");
+        ;
+        /// The HTTP side.
+        server: Server;
+        /// PostgreSQL.
+        database: Database;
+        /// Where the master key comes from.
+        master_key: MasterKeySettings;
+        /// How long each credential lives.
+        lifetimes: Lifetimes;
+        /// The authorization server.
+        oauth: OAuth;
+        /// Who may sign up.
+        sign_up: SignUp;
+        /// How passwords are hashed and judged.
+        passwords: Passwords;
+        /// Delays and limits against abuse.
+        limits: Limits;
+        /// How mail goes out.
+        mail: Mail;
+        /// How revocations travel between nodes.
+        revocation: Revocation;
+        /// Background jobs.
+        jobs: Jobs;
+        /// What is logged, and how.
+        log: Log;
+    }
+}
+
+settings! {
+    /// The HTTP side.
+    Server {
+        /// Worker threads; 0 is one for each processor.
+        workers: usize = 0;
+        /// Proxies whose `Forwarded` and `X-Forwarded-For` headers are believed, as networks (`10.0.0.0/8`).
+        trusted_proxies: Vec<IpNet> = Vec::new();
+        /// A private address for `/metrics`, `/healthz` and `/readyz`; unset: no metrics are served.
+        metrics_listen: Option<SocketAddr> = None;
+        /// How long open requests may take to finish when the server is told to stop.
+        shutdown_grace: Span = Span::seconds(30);
+        ;
+        /// TLS, where it ends in this server.
+        tls: Tls;
+    }
+}
+
+settings! {
+    /// TLS, where it ends in this server.
+    Tls {
+        /// PEM file of the certificate and its chain; with `key`, the server speaks HTTPS only.
+        certificate: Option<PathBuf> = None;
+        /// PEM file of the private key.
+        key: Option<PathBuf> = None;
+    }
+}
+
+settings! {
+    /// PostgreSQL. With no URL the server runs a private cluster in `data_dir`.
+    Database {
+        /// A database of your own; `DATABASE_URL` says the same.
+        url: Option<Hidden> = None;
+        /// The same database as the role that owns the tables and runs migrations; unset: `url`.
+        owner_url: Option<Hidden> = None;
+        /// Most connections that one node opens.
+        connections: usize = 32;
+        /// Run missing migrations at start; false leaves them to `claviger migrate`.
+        migrate_on_start: bool = true;
+        /// The folder of PostgreSQL's server programs, for the embedded database; unset: PATH and the usual places.
+        pg_bin: Option<PathBuf> = None;
+    }
+}
+
+/// Where the master key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MasterKeySource {
+    /// A file in the data folder, made on first start.
+    File,
+    /// `master_key.value`, as from the environment.
+    Env,
+}
+
+settings! {
+    /// Where the master key comes from.
+    MasterKeySettings {
+        /// `file` (made on first start, mode 0600) or `env` (`master_key.value`).
+        source: MasterKeySource = MasterKeySource::File;
+        /// The file; unset: `master.key` in `data_dir`.
+        file: Option<PathBuf> = None;
+        /// For `env`: 32 random bytes in base64, newest first, older ones after a comma.
+        value: Option<Hidden> = None;
+    }
+}
+
+settings! {
+    /// How long each credential lives.
+    Lifetimes {
+        /// An authorization code, until it must be redeemed.
+        authorization_code: Span = Span::minutes(5);
+        /// An access token.
+        access_token: Span = Span::minutes(15);
+        /// An ID token.
+        id_token: Span = Span::minutes(15);
+        /// A refresh token, counted anew from each use.
+        refresh_token: Span = Span::days(30);
+        /// A grant, however often it is refreshed; unset: no limit.
+        grant: Option<Span> = None;
+        /// A sign-in session that is not used.
+        session: Span = Span::days(14);
+        /// A sign-in session, however much it is used.
+        session_absolute: Span = Span::days(90);
+        /// An authorization request that waits for sign-in and consent.
+        authorization_request: Span = Span::hours(1);
+        /// The link that resets a password.
+        reset_link: Span = Span::minutes(15);
+        /// The links that verify or change an address, and invitations.
+        mail_link: Span = Span::days(1);
+        /// The link that makes the first operator.
+        first_operator_link: Span = Span::days(7);
+    }
+}
+
+/// A signature algorithm that tokens can have (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SigningAlgorithm {
+    ES256,
+    EdDSA,
+    RS256,
+}
+
+settings! {
+    /// The authorization server.
+    OAuth {
+        /// The signature of access tokens: `ES256`, `EdDSA` or `RS256`.
+        access_token_alg: SigningAlgorithm = SigningAlgorithm::ES256;
+        /// How long a client that authenticates may repeat a refresh whose answer it lost; 0s to 60s. A client may have its own.
+        retry_window: Span = Span::seconds(10);
+        /// How long a signing key signs before the next one takes over.
+        signing_key_rotation: Span = Span::days(90);
+        /// How long a signing key is published before it signs; longer than clients cache the JWKS.
+        signing_key_lead: Span = Span::hours(24);
+        /// Requests kept for each client's log in the dashboard.
+        request_log: u32 = 100;
+    }
+}
+
+/// Who may sign up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignUpMode {
+    Open,
+    Invitation,
+    Closed,
+}
+
+settings! {
+    /// Who may sign up.
+    SignUp {
+        /// `open`, `invitation` (by a link that an operator sends) or `closed`.
+        mode: SignUpMode = SignUpMode::Open;
+    }
+}
+
+settings! {
+    /// How passwords are hashed (Argon2id) and judged.
+    Passwords {
+        /// Memory for one hash, in KiB; at least 19456.
+        memory_kib: u32 = 19_456;
+        /// Passes over that memory; at least 2.
+        iterations: u32 = 2;
+        /// Lanes; at least 1.
+        parallelism: u32 = 1;
+        /// Hashes computed at the same time; 0 is one for each processor.
+        concurrency: usize = 0;
+        /// Requests that may wait for a hash before others are answered 503.
+        queue: usize = 256;
+        /// The least strength by zxcvbn's count, 0 to 4.
+        least_score: u8 = 3;
+    }
+}
+
+settings! {
+    /// Delays and limits against abuse.
+    Limits {
+        /// Failed sign-ins of one account, or from one address, before delays begin.
+        sign_in_free_failures: u32 = 5;
+        /// The first delay; each further failure doubles it.
+        sign_in_first_delay: Span = Span::seconds(2);
+        /// The longest delay.
+        sign_in_longest_delay: Span = Span::minutes(15);
+        /// Failed client authentications a minute, for one client or from one address, before 429.
+        client_failures_per_minute: u32 = 30;
+    }
+}
+
+settings! {
+    /// How mail goes out. With no SMTP server it is written to `data_dir/mail`, and the log says so.
+    Mail {
+        /// `smtps://user:password@host:465` or `smtp://host:587?tls=required`.
+        smtp_url: Option<Hidden> = None;
+        /// The sender.
+        from: String = "Claviger <no-reply@localhost>".to_owned();
+    }
+}
+
+settings! {
+    /// How revocations travel between nodes.
+    Revocation {
+        /// How long a node may answer from memory without having heard from the database; a revocation waits at most this long for a node that is cut off.
+        lease: Span = Span::seconds(2);
+    }
+}
+
+settings! {
+    /// Background jobs.
+    Jobs {
+        /// How often rows that nothing needs any more are removed.
+        cleanup_interval: Span = Span::minutes(5);
+        /// Rows removed in one statement.
+        batch: u32 = 1_000;
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+settings! {
+    /// What is logged, and how.
+    Log {
+        /// `text` for people, `json` for machines.
+        format: LogFormat = LogFormat::Text;
+        /// What is logged: a level, or directives such as `info,claviger::oauth=debug`.
+        filter: String = "info".to_owned();
+    }
+}
+
+leaf_as_string!(MasterKeySource, SigningAlgorithm, SignUpMode, LogFormat);
+
+impl Config {
+    /// The issuer, without a slash at the end, as it stands in `iss` and before every endpoint.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        self.issuer.as_ref().map_or_else(
+            || format!("http://localhost:{}", self.listen.port()),
+            |url| url.as_str().trim_end_matches('/').to_owned(),
+        )
+    }
+
+    /// Whether people reach this server over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.issuer().starts_with("https:")
+    }
+
+    /// What cannot be read off a single key.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if let Some(issuer) = &self.issuer
+            && (!matches!(issuer.scheme(), "http" | "https")
+                || issuer.query().is_some()
+                || issuer.fragment().is_some()
+                || !issuer.username().is_empty())
+        {
+            return Err(
+                "issuer: an http(s) URL without user, query or fragment is needed (RFC 8414 §2)".into(),
+            );
+        }
+        if self.server.tls.certificate.is_some() != self.server.tls.key.is_some() {
+            return Err("server.tls: certificate and key belong together; one of them is missing".into());
+        }
+        if self.master_key.source == MasterKeySource::Env && self.master_key.value.is_none() {
+            return Err("master_key.value: needed with master_key.source = \"env\"".into());
+        }
+        if self.oauth.retry_window > Span::seconds(60) {
+            return Err("oauth.retry_window: at most 60s".into());
+        }
+        if self.revocation.lease < Span::seconds(1) || self.revocation.lease > Span::minutes(1) {
+            return Err("revocation.lease: 1s to 1m".into());
+        }
+        if self.passwords.memory_kib < 19_456
+            || self.passwords.iterations < 2
+            || self.passwords.parallelism < 1
+        {
+            return Err(
+                "passwords: Argon2id needs at least memory_kib = 19456, iterations = 2, parallelism = 1"
+                    .into(),
+            );
+        }
+        if self.passwords.least_score > 4 {
+            return Err("passwords.least_score: 0 to 4".into());
+        }
+        if self.database.connections < 4 {
+            return Err("database.connections: at least 4".into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! PostgreSQL: the pool, transactions, the embedded cluster, migrations. With `store.rs` files the only
+//! place that knows diesel.
+
+mod error;
+mod migrate;
+mod pool;
+pub mod schema;
+
+pub use error::is_unique_violation;
+pub use migrate::{migrate, pending_migrations};
+pub use pool::{Connection, Db, Transaction};

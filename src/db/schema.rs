@@ -1,0 +1,309 @@
+// Made from the migrations by `make schema`.
+
+diesel::table! {
+    accounts (id) {
+        id -> Uuid,
+        name -> Text,
+        personal_user_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    apps (id) {
+        id -> Uuid,
+        account_id -> Uuid,
+        name -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    audit_records (id) {
+        id -> BigInt,
+        at -> Timestamptz,
+        actor_kind -> Text,
+        actor_id -> Nullable<Text>,
+        account_id -> Nullable<Uuid>,
+        action -> Text,
+        subject_kind -> Text,
+        subject_id -> Nullable<Text>,
+        outcome -> Text,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        policy_ref -> Nullable<Text>,
+        details -> Jsonb,
+    }
+}
+
+diesel::table! {
+    authorization_requests (id) {
+        id -> Uuid,
+        browser_hash -> Binary,
+        client_id -> Uuid,
+        request -> Jsonb,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    client_requests (id) {
+        id -> BigInt,
+        client_id -> Uuid,
+        at -> Timestamptz,
+        endpoint -> Text,
+        error -> Nullable<Text>,
+        description -> Nullable<Text>,
+        request_id -> Text,
+    }
+}
+
+diesel::table! {
+    client_secrets (id) {
+        id -> Uuid,
+        client_id -> Uuid,
+        key_id -> Integer,
+        mac -> Binary,
+        hint -> Text,
+        expires_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    clients (id) {
+        id -> Uuid,
+        app_id -> Uuid,
+        name -> Text,
+        kind -> Text,
+        first_party -> Bool,
+        publisher -> Nullable<Text>,
+        publisher_verified -> Bool,
+        logo -> Nullable<Binary>,
+        logo_type -> Nullable<Text>,
+        redirect_uris -> Text,
+        grant_types -> Text,
+        scopes -> Text,
+        id_token_alg -> Text,
+        retry_window_seconds -> Nullable<Integer>,
+        version -> Integer,
+        disabled_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    consents (user_id, client_id) {
+        user_id -> Uuid,
+        client_id -> Uuid,
+        scopes -> Text,
+        presentation -> Binary,
+        granted_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    derived_keys (id) {
+        id -> Integer,
+        purpose -> Text,
+        version -> Integer,
+        master_key_id -> Text,
+        active_from -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    email_changes (user_id) {
+        user_id -> Uuid,
+        new_email -> Text,
+        old_confirmed_at -> Nullable<Timestamptz>,
+        new_confirmed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    grants (id) {
+        id -> Uuid,
+        code_id -> Uuid,
+        client_id -> Uuid,
+        user_id -> Uuid,
+        session_id -> Uuid,
+        scopes -> Text,
+        redirect_host -> Text,
+        authenticated_at -> Timestamptz,
+        generation -> Integer,
+        rotated_at -> Timestamptz,
+        refreshes -> BigInt,
+        context_mac -> Binary,
+        context_sealed -> Binary,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        ends_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+        revoked_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    jobs (name) {
+        name -> Text,
+        started_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+        rows_done -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    members (account_id, user_id) {
+        account_id -> Uuid,
+        user_id -> Uuid,
+        role -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    nodes (id) {
+        id -> Uuid,
+        applied -> BigInt,
+        lease_until -> Timestamptz,
+        started_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    one_time_links (id) {
+        id -> Uuid,
+        purpose -> Text,
+        token_hash -> Binary,
+        user_id -> Nullable<Uuid>,
+        email -> Nullable<Text>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    revocation_head (only) {
+        only -> Bool,
+        sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    revocations (sequence) {
+        sequence -> BigInt,
+        kind -> Text,
+        subject -> Text,
+        reason -> Text,
+        at -> Timestamptz,
+        until -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    scopes (name) {
+        name -> Text,
+        description -> Text,
+        sensitive -> Bool,
+        publishable -> Bool,
+        audience -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        token_hash -> Binary,
+        context_sealed -> Binary,
+        authenticated_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sign_in_failures (subject) {
+        subject -> Binary,
+        failures -> Integer,
+        last_at -> Timestamptz,
+        retry_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    signing_keys (id) {
+        id -> Uuid,
+        kid -> Text,
+        algorithm -> Text,
+        private_sealed -> Binary,
+        public_jwk -> Jsonb,
+        published_at -> Timestamptz,
+        signs_from -> Timestamptz,
+        signs_until -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        email -> Text,
+        email_key -> Text,
+        email_verified_at -> Nullable<Timestamptz>,
+        name -> Text,
+        password_hash -> Text,
+        operator -> Bool,
+        blocked_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(accounts -> users (personal_user_id));
+diesel::joinable!(apps -> accounts (account_id));
+diesel::joinable!(authorization_requests -> clients (client_id));
+diesel::joinable!(client_requests -> clients (client_id));
+diesel::joinable!(client_secrets -> clients (client_id));
+diesel::joinable!(clients -> apps (app_id));
+diesel::joinable!(consents -> clients (client_id));
+diesel::joinable!(consents -> users (user_id));
+diesel::joinable!(email_changes -> users (user_id));
+diesel::joinable!(grants -> clients (client_id));
+diesel::joinable!(grants -> users (user_id));
+diesel::joinable!(members -> accounts (account_id));
+diesel::joinable!(members -> users (user_id));
+diesel::joinable!(one_time_links -> users (user_id));
+diesel::joinable!(sessions -> users (user_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    accounts,
+    apps,
+    audit_records,
+    authorization_requests,
+    client_requests,
+    client_secrets,
+    clients,
+    consents,
+    derived_keys,
+    email_changes,
+    grants,
+    jobs,
+    members,
+    nodes,
+    one_time_links,
+    revocation_head,
+    revocations,
+    scopes,
+    sessions,
+    sign_in_failures,
+    signing_keys,
+    users,
+);
