@@ -4,4 +4,6 @@ pub mod audit;
 pub mod config;
 pub mod crypto;
 pub mod db;
+pub mod identity;
 pub mod types;
+pub mod web;

@@ -1,0 +1,15 @@
+//! The pages of people's accounts, and what each needs to know.
+//!
+//! Paths: `/sign-up`, `/sign-in`, `POST /sign-out`, `/forgot-password`, `/reset-password`, `/verify-email`,
+//! `/setup`, `/confirm` (password again), `/account`, `POST /account/{name,password,email}`,
+//! `POST /account/email/{resend,cancel}`, `/account/email/confirm`, `/account/sessions`,
+//! `POST /account/sessions/end` (`id`), `POST /account/sessions/end-others`, `/account/activity`.
+
+mod account;
+mod entry;
+
+pub use account::{Account, Activity, ActivityRecord, PendingEmail, SessionRow, Sessions};
+pub use entry::{
+    CheckMail, ConfirmLink, FirstOperator, ForgottenPassword, LinkExpired, LinkPurpose, MailReason, Outcome,
+    OutcomeKind, Reauthenticate, ResetPassword, SignIn, SignUp, SignUpClosed,
+};

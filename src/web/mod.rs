@@ -1,0 +1,4 @@
+//! What every HTTP room shares.
+
+pub mod assets;
+pub mod page;

@@ -1,0 +1,45 @@
+// What a page gains where scripts run. Nothing here is needed: every page works without it.
+"use strict";
+
+// Copy buttons arrive hidden, because without this script they would do nothing.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  const source = document.getElementById(button.dataset.copy);
+  if (!source || !navigator.clipboard) continue;
+  const words = button.textContent;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(source.textContent.trim());
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not copied";
+    }
+    setTimeout(() => { button.textContent = words; }, 2000);
+  });
+}
+
+// A password can be shown while it is typed.
+for (const button of document.querySelectorAll("button[data-reveal]")) {
+  const input = document.getElementById(button.dataset.reveal);
+  if (!input) continue;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const show = input.type === "password";
+    input.type = show ? "text" : "password";
+    button.textContent = show ? "Hide" : "Show";
+    button.setAttribute("aria-pressed", String(show));
+  });
+  // Browsers remember text fields, and password fields not.
+  input.form?.addEventListener("submit", () => { input.type = "password"; });
+}
+
+// Times are written in UTC; pointing at one shows it in the reader's own zone.
+for (const time of document.querySelectorAll("time[datetime]")) {
+  const moment = new Date(time.dateTime);
+  if (!Number.isNaN(moment.getTime())) {
+    time.title = moment.toLocaleString("en", { dateStyle: "full", timeStyle: "long" });
+  }
+}
+
+// After a refused form, the first field that was wrong takes the focus.
+document.querySelector('[aria-invalid="true"]')?.focus();

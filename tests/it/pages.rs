@@ -1,0 +1,197 @@
+//! Every page, rendered from its samples: what holds for all of them, and what each says.
+//!
+//! The pages are also written to `target/tmp/pages`, beside the files of `static/`, to be looked at in a browser.
+
+use std::{collections::HashSet, fs, path::Path};
+
+use askama::Template;
+use claviger::{
+    identity::views as identity,
+    web::{
+        assets::ASSETS,
+        page::{self, ErrorPage, Frame},
+    },
+};
+use scraper::{ElementRef, Html, Selector};
+
+fn all() -> Vec<(&'static str, String)> {
+    macro_rules! pages {
+        ($($name:literal: $view:expr;)+) => { vec![$(($name, $view.render().unwrap())),+] };
+    }
+    pages! {
+        "error-500": ErrorPage::sample();
+        "error-404": ErrorPage::for_status(Frame::sample(), 404, "req_01kasample".to_owned());
+        "sign-up": identity::SignUp::sample();
+        "sign-up-refused": identity::SignUp::sample_refused();
+        "sign-up-invited": identity::SignUp::sample_invited();
+        "sign-up-closed": identity::SignUpClosed::sample();
+        "sign-in": identity::SignIn::sample();
+        "sign-in-refused": identity::SignIn::sample_refused();
+        "forgotten-password": identity::ForgottenPassword::sample();
+        "check-mail-reset": identity::CheckMail::sample();
+        "check-mail-verify": identity::CheckMail::sample_verify();
+        "reset-password": identity::ResetPassword::sample();
+        "confirm-link": identity::ConfirmLink::sample();
+        "confirm-link-change": identity::ConfirmLink::sample_change();
+        "link-expired": identity::LinkExpired::sample();
+        "outcome": identity::Outcome::sample();
+        "first-operator": identity::FirstOperator::sample();
+        "reauthenticate": identity::Reauthenticate::sample();
+        "account": identity::Account::sample();
+        "account-pending": identity::Account::sample_pending();
+        "sessions": identity::Sessions::sample();
+        "sessions-alone": identity::Sessions::sample_alone();
+        "activity": identity::Activity::sample();
+        "activity-empty": identity::Activity::sample_empty();
+    }
+}
+
+fn each(mut check: impl FnMut(&str, &Html)) {
+    for (name, text) in all() {
+        check(name, &Html::parse_document(&text));
+    }
+}
+
+fn found<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
+    page.select(&Selector::parse(selector).unwrap()).collect()
+}
+
+#[test]
+fn samples_can_be_looked_at() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
+    fs::create_dir_all(folder.join("static")).unwrap();
+    for asset in ASSETS {
+        fs::write(folder.join("static").join(asset.name), asset.bytes).unwrap();
+    }
+    for (name, text) in all() {
+        fs::write(folder.join(format!("{name}.html")), text).unwrap();
+    }
+}
+
+#[test]
+fn a_page_has_one_heading_a_title_a_language_and_landmarks() {
+    each(|name, page| {
+        assert_eq!(found(page, "h1").len(), 1, "{name}: h1");
+        assert_eq!(found(page, "main#content").len(), 1, "{name}: main");
+        assert_eq!(found(page, "html[lang=en]").len(), 1, "{name}: lang");
+        assert_eq!(
+            found(page, "a.skip[href='#content']").len(),
+            1,
+            "{name}: skip link"
+        );
+        let title: String = found(page, "title")[0].text().collect();
+        assert!(
+            title.len() > " · Claviger".len() && title.ends_with(" · Claviger"),
+            "{name}: {title}"
+        );
+    });
+}
+
+#[test]
+fn a_page_obeys_the_content_security_policy() {
+    each(|name, page| {
+        assert!(found(page, "style, [style]").is_empty(), "{name}: inline style");
+        for script in found(page, "script") {
+            assert!(
+                script.attr("src").is_some_and(|src| src.starts_with("/static/")),
+                "{name}: inline script"
+            );
+        }
+        for element in found(page, "*") {
+            for (attribute, value) in element.value().attrs() {
+                assert!(!attribute.starts_with("on"), "{name}: {attribute}");
+                assert!(!value.starts_with("javascript:"), "{name}: {value}");
+            }
+        }
+        for element in found(page, "link, img") {
+            let source = element.attr("href").or(element.attr("src")).unwrap();
+            assert!(source.starts_with('/'), "{name}: {source} is not ours");
+        }
+    });
+}
+
+#[test]
+fn every_form_that_posts_carries_the_csrf_token() {
+    each(|name, page| {
+        let tokens =
+            Selector::parse("input[type=hidden][name=csrf_token][value='sample-csrf-token']").unwrap();
+        for form in found(page, "form[method=post]")
+            .into_iter()
+            .filter(|form| !form.attr("action").unwrap().contains("://"))
+        {
+            assert_eq!(
+                form.select(&tokens).count(),
+                1,
+                "{name}: {:?}",
+                form.attr("action")
+            );
+        }
+    });
+}
+
+#[test]
+fn ids_are_unique_and_whatever_names_one_finds_it() {
+    each(|name, page| {
+        let ids: Vec<_> = found(page, "[id]")
+            .iter()
+            .map(|element| element.attr("id").unwrap())
+            .collect();
+        let known: HashSet<_> = ids.iter().copied().collect();
+        assert_eq!(ids.len(), known.len(), "{name}: an id twice in {ids:?}");
+        for attribute in [
+            "for",
+            "aria-describedby",
+            "aria-labelledby",
+            "popovertarget",
+            "data-copy",
+            "data-reveal",
+        ] {
+            for element in found(page, &format!("[{attribute}]")) {
+                for id in element.attr(attribute).unwrap().split(' ') {
+                    assert!(known.contains(id), "{name}: {attribute}={id}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn every_control_has_a_label_and_what_was_wrong_is_named_beside_it() {
+    each(|name, page| {
+        for control in found(page, "input:not([type=hidden]), select, textarea") {
+            let id = control
+                .attr("id")
+                .unwrap_or_else(|| panic!("{name}: a control without id"));
+            assert_eq!(
+                found(page, &format!("label[for='{id}']")).len(),
+                1,
+                "{name}: label of {id}"
+            );
+        }
+        for wrong in found(page, "[aria-invalid=true]") {
+            assert!(
+                wrong.attr("aria-describedby").unwrap().contains("-error"),
+                "{name}"
+            );
+        }
+        for password in found(page, "input[type=password]") {
+            assert!(
+                password.attr("value").is_none(),
+                "{name}: a password is written back"
+            );
+            assert!(
+                password.attr("autocomplete").unwrap().ends_with("-password"),
+                "{name}"
+            );
+        }
+    });
+}
+
+#[test]
+fn whatever_is_shown_is_escaped() {
+    let mut page = identity::SignIn::sample_refused();
+    page.email = page::Field::of("\"><script>alert(1)</script>");
+    page.request.as_mut().unwrap().app_name = "<b>Bank</b>".to_owned();
+    let text = page.render().unwrap();
+    assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
+}
