@@ -1,4 +1,16 @@
-//! What every HTTP room shares.
+//! What every HTTP room shares: who is asking, parameters read strictly, the browser's cookie and form tokens,
+//! error pages, security headers, the page frame.
 
+mod around;
 pub mod assets;
+mod browser;
+mod failure;
 pub mod page;
+mod parameters;
+mod request;
+
+pub use around::{FormAction, around};
+pub use browser::{Browser, BrowserSettings};
+pub use failure::{Failure, html, html_with, see_other};
+pub use parameters::{Form, Parameters, Query, Repeated, Unreadable};
+pub use request::{RequestContext, TrustedProxies, current_request_id};

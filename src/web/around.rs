@@ -1,0 +1,102 @@
+//! What happens around every request: its id, its line in the log, the headers that every answer has.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpMessage as _,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{self, HeaderMap, HeaderName, HeaderValue},
+    middleware::Next,
+    web::Data,
+};
+use tracing::Instrument as _;
+
+use super::{
+    browser::{BrowserSettings, FreshCookie},
+    request::{RequestId, within_request},
+};
+use crate::types::{Clock, Entropy};
+
+/// Left in a response's extensions by a page whose form may end at another site: browsers hold redirects
+/// after a form to `form-action` too.
+#[derive(Clone, Debug)]
+pub struct FormAction(pub String);
+
+/// The outermost middleware.
+///
+/// # Errors
+///
+/// Those of the service within.
+#[allow(clippy::disallowed_methods, reason = "measures how long the answer took")]
+pub async fn around(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let id = match (
+        request.app_data::<Data<Clock>>(),
+        request.app_data::<Data<Entropy>>(),
+    ) {
+        (Some(clock), Some(entropy)) => RequestId::new(clock, entropy),
+        _ => RequestId::new(&Clock::system(), &Entropy::system()),
+    };
+    request.extensions_mut().insert(id.clone());
+    let is_https = request
+        .app_data::<Data<BrowserSettings>>()
+        .is_some_and(|settings| settings.is_https);
+    // The path alone: queries carry codes and states.
+    let span =
+        tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.path());
+    let result = within_request(id.clone(), next.call(request))
+        .instrument(span.clone())
+        .await;
+    let mut response = result?;
+    let _entered = span.enter();
+    if let Some(error) = response.response().error() {
+        if response.status().is_server_error() {
+            tracing::error!(%error, "request failed");
+        } else {
+            tracing::debug!(%error, "request refused");
+        }
+    }
+    tracing::debug!(
+        status = response.status().as_u16(),
+        us = started.elapsed().as_micros(),
+        "answered"
+    );
+    let fresh = response.request().extensions_mut().remove::<FreshCookie>();
+    if let Some(FreshCookie(cookie)) = fresh {
+        let _ = response.response_mut().add_cookie(&cookie);
+    }
+    let form_action = response.response().extensions().get::<FormAction>().cloned();
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    secure(headers, form_action.as_ref(), is_https);
+    Ok(response)
+}
+
+fn secure(headers: &mut HeaderMap, form_action: Option<&FormAction>, is_https: bool) {
+    let also = form_action.map_or_else(String::new, |FormAction(source)| format!(" {source}"));
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         form-action 'self'{also}; frame-ancestors 'none'; base-uri 'none'"
+    );
+    let mut set = |name: &'static str, value: &str| {
+        let name = HeaderName::from_static(name);
+        if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    };
+    set("content-security-policy", &policy);
+    set("x-content-type-options", "nosniff");
+    set("x-frame-options", "DENY");
+    set("referrer-policy", "no-referrer");
+    set("permissions-policy", "camera=(), geolocation=(), microphone=()");
+    if is_https {
+        set("strict-transport-security", "max-age=63072000; includeSubDomains");
+    }
+    headers.remove(header::SERVER);
+}

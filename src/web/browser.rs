@@ -1,0 +1,146 @@
+//! The browser: a cookie that knows it again before anybody has signed in, and the tokens that tie forms to it.
+
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
+
+use actix_web::{
+    FromRequest, HttpMessage as _, HttpRequest,
+    cookie::{Cookie, SameSite, time::Duration},
+    dev::Payload,
+    web::Data,
+};
+
+use super::{Failure, Parameters};
+use crate::{
+    crypto::{KeyId, Keyring, Mac, Purpose, Token, decode_base64url, encode_base64url, same},
+    types::{Entropy, Fault},
+};
+
+/// What cookies and form tokens need.
+#[derive(Clone, Debug)]
+pub struct BrowserSettings {
+    pub keyring: Keyring,
+    pub entropy: Entropy,
+    /// Whether people reach us over TLS: then cookies have the `__Host-` prefix, which no other host or path
+    /// can set, and are never sent in clear.
+    pub is_https: bool,
+}
+
+impl BrowserSettings {
+    fn name(&self, name: &str) -> String {
+        if self.is_https {
+            format!("__Host-claviger-{name}")
+        } else {
+            format!("claviger-{name}")
+        }
+    }
+
+    /// A cookie for this host alone, out of the reach of scripts.
+    #[must_use]
+    pub fn cookie(&self, name: &str, value: &str, max_age: std::time::Duration) -> Cookie<'static> {
+        let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+        Cookie::build(self.name(name), value.to_owned())
+            .path("/")
+            .http_only(true)
+            .secure(self.is_https)
+            .same_site(SameSite::Lax)
+            .max_age(Duration::seconds(seconds))
+            .finish()
+    }
+
+    /// What this browser sent under that name.
+    #[must_use]
+    pub fn read(&self, request: &HttpRequest, name: &str) -> Option<Token> {
+        request
+            .cookie(&self.name(name))
+            .map(|cookie| Token::presented(cookie.value()))
+    }
+}
+
+const NAME: &str = "browser";
+const LIFETIME: std::time::Duration = std::time::Duration::from_secs(90 * 24 * 60 * 60);
+
+/// One browser, known by its cookie; the cookie is set with the answer where there was none.
+#[derive(Clone)]
+pub struct Browser {
+    settings: Arc<BrowserSettings>,
+    token: Token,
+}
+
+/// Left for the middleware to set.
+pub(super) struct FreshCookie(pub(super) Cookie<'static>);
+
+impl Browser {
+    /// The digest that server-side state is bound to.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.token.digest()
+    }
+
+    /// The token for the forms of one page. `session` is the digest of the session cookie, if somebody is
+    /// signed in: signing in or out makes older forms void.
+    ///
+    /// # Errors
+    ///
+    /// If there is no key to make it with.
+    pub fn csrf_token(&self, session: Option<[u8; 32]>) -> Result<String, Fault> {
+        let Mac { key_id, tag } = self.settings.keyring.mac(Purpose::Csrf, &self.binding(session))?;
+        Ok(encode_base64url(
+            &[key_id.to_bytes().as_slice(), tag.as_slice()].concat(),
+        ))
+    }
+
+    /// Lets a form pass only if it has the token that this browser was given.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Forbidden`] otherwise.
+    pub fn check_csrf(&self, session: Option<[u8; 32]>, form: &Parameters) -> Result<(), Failure> {
+        let presented = decode_base64url(form.text("csrf_token")).unwrap_or_default();
+        let expected = presented.split_first_chunk::<4>().and_then(|(id, tag)| {
+            let key_id = KeyId::from_bytes(*id);
+            Some((
+                tag,
+                self.settings
+                    .keyring
+                    .mac_with(Purpose::Csrf, key_id, &self.binding(session))?,
+            ))
+        });
+        match expected {
+            Some((tag, mac)) if same(tag, &mac.tag) => Ok(()),
+            _ => Err(Failure::Forbidden),
+        }
+    }
+
+    fn binding(&self, session: Option<[u8; 32]>) -> Vec<u8> {
+        let mut binding = self.token.digest().to_vec();
+        binding.extend(session.unwrap_or_default());
+        binding
+    }
+}
+
+impl FromRequest for Browser {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        if let Some(known) = request.extensions().get::<Self>() {
+            return ready(Ok(known.clone()));
+        }
+        let Some(settings) = request.app_data::<Data<BrowserSettings>>() else {
+            return ready(Err(Failure::Fault(Fault::internal("no browser settings"))));
+        };
+        let settings = settings.clone().into_inner();
+        let token = settings.read(request, NAME).unwrap_or_else(|| {
+            let token = Token::random("", &settings.entropy);
+            let cookie = settings.cookie(NAME, token.expose(), LIFETIME);
+            request.extensions_mut().insert(FreshCookie(cookie));
+            token
+        });
+        let browser = Self { settings, token };
+        request.extensions_mut().insert(browser.clone());
+        ready(Ok(browser))
+    }
+}
