@@ -223,7 +223,7 @@ CREATE TABLE derived_keys (
 -- Revocation: the log, its head, and the nodes that follow it.
 
 CREATE TABLE revocation_head (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    "only" boolean PRIMARY KEY DEFAULT true CHECK ("only"),
     sequence bigint NOT NULL
 );
 INSERT INTO revocation_head (sequence) VALUES (0);
@@ -288,3 +288,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_records
 -- Whoever owns the tables hands them to the role that serves; with one role for both, that role gives up the right itself.
 REVOKE ALL ON audit_records FROM PUBLIC;
 REVOKE UPDATE, DELETE, TRUNCATE ON audit_records FROM CURRENT_USER;
+DO $$ BEGIN
+    IF to_regrole('claviger') IS NOT NULL THEN
+        REVOKE UPDATE, DELETE, TRUNCATE ON audit_records FROM claviger;
+    END IF;
+END $$;

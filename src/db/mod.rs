@@ -1,6 +1,7 @@
 //! PostgreSQL: the pool, transactions, the embedded cluster, migrations. With `store.rs` files the only
 //! place that knows diesel.
 
+pub mod embedded;
 mod error;
 mod migrate;
 mod pool;

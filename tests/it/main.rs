@@ -1,3 +1,16 @@
 //! The integration tests: one binary, each test on its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    clippy::missing_panics_doc,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod embedded;
 mod pages;
+mod support;
