@@ -5,5 +5,6 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod identity;
+pub mod oauth;
 pub mod types;
 pub mod web;

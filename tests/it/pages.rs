@@ -7,6 +7,7 @@ use std::{collections::HashSet, fs, path::Path};
 use askama::Template;
 use claviger::{
     identity::views as identity,
+    oauth::views as oauth,
     web::{
         assets::ASSETS,
         page::{self, ErrorPage, Frame},
@@ -43,6 +44,16 @@ fn all() -> Vec<(&'static str, String)> {
         "sessions-alone": identity::Sessions::sample_alone();
         "activity": identity::Activity::sample();
         "activity-empty": identity::Activity::sample_empty();
+        "consent": oauth::Consent::sample();
+        "consent-wider": oauth::Consent::sample_wider();
+        "consent-changed": oauth::Consent::sample_changed();
+        "select-account": oauth::SelectAccount::sample();
+        "authorize-error": oauth::AuthorizeError::sample();
+        "form-post": oauth::FormPost::sample();
+        "connected-apps": oauth::ConnectedApps::sample();
+        "connected-apps-empty": oauth::ConnectedApps::sample_empty();
+        "connected-app": oauth::ConnectedAppPage::sample();
+        "connected-app-idle": oauth::ConnectedAppPage::sample_idle();
     }
 }
 

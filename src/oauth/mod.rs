@@ -1,0 +1,3 @@
+//! The authorization server: clients, authorization, consent, tokens.
+
+pub mod views;
