@@ -5,6 +5,8 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod identity;
+pub mod jobs;
 pub mod oauth;
+pub mod revocation;
 pub mod types;
 pub mod web;

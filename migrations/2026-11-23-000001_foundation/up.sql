@@ -242,9 +242,11 @@ CREATE INDEX revocations_until ON revocations (until);
 CREATE TABLE nodes (
     id uuid PRIMARY KEY,
     applied bigint NOT NULL,
+    lease_ms integer NOT NULL CHECK (lease_ms > 0),
     lease_until timestamptz NOT NULL,
     started_at timestamptz NOT NULL
 );
+COMMENT ON COLUMN nodes.lease_ms IS 'How long the node answers from memory after it last heard from the database.';
 
 -- Background jobs: when each ran last, on whichever node.
 

@@ -76,6 +76,16 @@ impl Db {
         })
     }
 
+    /// A connection of the caller's own, outside the pool and its limit: for what must not wait behind
+    /// requests (a lease), or must end with its connection (a lock of the session).
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Unavailable`] if the database is out of reach.
+    pub async fn dedicated(&self) -> Result<AsyncPgConnection, Fault> {
+        Ok(connect(&self.url).await?)
+    }
+
     /// The URL that the pool connects to, for connections that live outside it.
     #[must_use]
     pub fn url(&self) -> &str {

@@ -172,6 +172,7 @@ diesel::table! {
     nodes (id) {
         id -> Uuid,
         applied -> BigInt,
+        lease_ms -> Integer,
         lease_until -> Timestamptz,
         started_at -> Timestamptz,
     }

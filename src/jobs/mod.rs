@@ -1,0 +1,58 @@
+//! Background jobs: what runs now and then, on one node at a time. Each capability hands the [`Runner`] its
+//! own [`Job`]s, which are idempotent and work in batches.
+//!
+//! A run holds a lock of its own database session, so it is alone among all nodes, and a node that dies
+//! frees it. The table `jobs` says when each ran last, so that many nodes do not run it many times over.
+
+mod run;
+mod store;
+
+use std::{fmt, future::Future, pin::Pin, time::Duration};
+
+use time::OffsetDateTime;
+
+pub use run::{Run, Runner, Running};
+
+use crate::{db::Db, types::Fault};
+
+type Work =
+    dyn Fn(Db, OffsetDateTime) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send>> + Send + Sync;
+
+/// Something to be done now and then.
+pub struct Job {
+    name: &'static str,
+    every: Duration,
+    work: Box<Work>,
+}
+
+impl Job {
+    /// `work` is given the database and the time, and returns how many rows it dealt with. What it leaves
+    /// undone when it fails, it finds again at its next turn, one `every` later.
+    #[must_use]
+    pub fn new<F>(
+        name: &'static str,
+        every: Duration,
+        work: impl Fn(Db, OffsetDateTime) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<u64, Fault>> + Send + 'static,
+    {
+        Self {
+            name,
+            every,
+            work: Box::new(move |db, now| Box::pin(work(db, now))),
+        }
+    }
+
+    /// `<capability>.<what it does>`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Job({} every {:?})", self.name, self.every)
+    }
+}
