@@ -5,6 +5,10 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
     process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -73,6 +77,7 @@ async fn used(folder: &Path) {
 #[tokio::test]
 async fn it_starts_closed_to_others_durable_and_fast_the_second_time() {
     let folder = TempDir::new().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
     used(folder.path()).await;
 
     let start = Instant::now();
@@ -191,14 +196,36 @@ async fn each_test_has_a_database_of_its_own() {
         .unwrap();
 }
 
+/// Adds rows one by one until told to stop, whatever happens to the connection; answers how many commits it was
+/// told of.
+async fn write_until(url: String, stop: Arc<AtomicBool>) -> i64 {
+    let mut told = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let Ok((client, connection)) = tokio_postgres::connect(&url, NoTls).await else {
+            sleep(Duration::from_millis(5)).await;
+            continue;
+        };
+        tokio::spawn(connection);
+        while !stop.load(Ordering::Relaxed)
+            && client.execute("INSERT INTO kept VALUES (2)", &[]).await.is_ok()
+        {
+            told += 1;
+        }
+    }
+    told
+}
+
 #[tokio::test]
-async fn a_killed_postmaster_is_started_again() {
+async fn a_killed_postmaster_is_started_again_and_no_commit_is_lost() {
     let folder = TempDir::new().unwrap();
     used(folder.path()).await;
     let cluster = Cluster::start(options(folder.path())).await.unwrap();
-    let client = connect(&cluster.server_url()).await;
-    client.batch_execute("INSERT INTO kept VALUES (2)").await.unwrap();
-    for _ in 0..2 {
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..4)
+        .map(|_| tokio::spawn(write_until(cluster.server_url(), Arc::clone(&stop))))
+        .collect();
+    for _ in 0..3 {
+        sleep(Duration::from_millis(100)).await;
         let killed = cluster.postmaster_pid().unwrap();
         let start = Instant::now();
         kill(killed, Signal::KILL);
@@ -207,8 +234,17 @@ async fn a_killed_postmaster_is_started_again() {
         })
         .await;
         println!("running again after {:?}", start.elapsed());
-        assert_eq!(count(&cluster.server_url()).await, 2);
     }
+    stop.store(true, Ordering::Relaxed);
+    let mut told = 1;
+    for writer in writers {
+        told += writer.await.unwrap();
+    }
+    let kept = count(&cluster.server_url()).await;
+    assert!(
+        told > 1 && (told..=told + 16).contains(&kept),
+        "told of {told}, kept {kept}"
+    );
     cluster.stop().await;
 }
 
@@ -345,6 +381,21 @@ async fn missing_programs_and_foreign_versions_are_said_in_a_sentence() {
         sentence.starts_with("there is no working `initdb` and `postgres` in /"),
         "{sentence}"
     );
+
+    // Ours to open is the data folder, and nothing above it.
+    if geteuid().as_raw() == 0 {
+        let closed = TempDir::new().unwrap();
+        fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let sentence = Cluster::start(options(&closed.path().join("data")))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(sentence.contains("may not pass through"), "{sentence}");
+        assert!(
+            sentence.contains("CLAVIGER_DATA_DIR=/var/lib/claviger"),
+            "{sentence}"
+        );
+    }
 
     used(folder.path()).await;
     let version = folder.path().join("postgres/cluster/PG_VERSION");

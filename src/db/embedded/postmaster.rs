@@ -10,8 +10,9 @@ use super::{
     predecessor,
 };
 
-/// How often a starting server is asked whether it is ready.
+/// How soon a starting server is asked again whether it is ready; less often as it takes longer.
 const STEP: Duration = Duration::from_millis(4);
+const LONGEST_STEP: Duration = Duration::from_millis(40);
 /// A server that ran so long without ending is not one that fails at every start.
 const STEADY: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -30,7 +31,7 @@ impl Launcher {
     pub(super) async fn launch(&self) -> Result<Leashed, EmbeddedError> {
         // After a kill -9, processes of the old run may need a moment to notice; PostgreSQL refuses to start
         // beside them.
-        let mut patience = 100_u32;
+        let mut patience = 500_u32;
         loop {
             predecessor::settle(&self.place).await?;
             let mut postmaster =
@@ -44,7 +45,7 @@ impl Launcher {
                 complaint.contains("shared memory block") || complaint.contains("postmaster.pid");
             if left_behind && patience > 0 {
                 patience -= 1;
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             }
             return Err(EmbeddedError::NotStarted {
@@ -136,10 +137,10 @@ async fn ready(socket: &Path) -> Result<(), EmbeddedError> {
             Err(error) => tracing::trace!(%error, "PostgreSQL is not ready yet"),
         }
         attempts += 1;
-        if attempts == 1_000 {
+        if attempts == 200 {
             tracing::info!("PostgreSQL takes long to start; it may be recovering");
         }
-        tokio::time::sleep(STEP).await;
+        tokio::time::sleep((STEP * (1 + attempts / 32)).min(LONGEST_STEP)).await;
     }
 }
 
