@@ -1,5 +1,6 @@
 //! Claviger: one server that issues, keeps and takes back credentials.
 
+pub mod accounts;
 pub mod audit;
 pub mod config;
 pub mod crypto;

@@ -214,10 +214,10 @@ impl Record {
         self
     }
 
-    /// From where it came.
+    /// From where it came; nothing is known of an act on the command line or in a job.
     #[must_use]
-    pub fn from(mut self, context: &ClientContext) -> Self {
-        self.context = Some(context.clone());
+    pub fn from<'c>(mut self, context: impl Into<Option<&'c ClientContext>>) -> Self {
+        self.context = context.into().cloned();
         self
     }
 

@@ -3,6 +3,7 @@
 
 mod client_context;
 mod clock;
+mod display_name;
 mod email;
 mod entropy;
 mod fault;
@@ -12,6 +13,7 @@ mod scope;
 
 pub use client_context::ClientContext;
 pub use clock::{Clock, ManualClock};
+pub use display_name::{DisplayName, InvalidDisplayName};
 pub use email::{Email, InvalidEmail};
 pub use entropy::Entropy;
 pub use fault::Fault;

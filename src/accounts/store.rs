@@ -1,0 +1,181 @@
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::model::{Account, App, Membership, Role};
+use crate::{
+    db::schema::{accounts, apps, members},
+    types::{AccountId, AppId, Fault, UserId},
+};
+
+pub(super) async fn insert_account(
+    connection: &mut AsyncPgConnection,
+    account: &Account,
+    personal_user: Option<UserId>,
+) -> Result<(), Fault> {
+    diesel::insert_into(accounts::table)
+        .values((
+            accounts::id.eq(account.id.uuid()),
+            accounts::name.eq(&account.name),
+            accounts::personal_user_id.eq(personal_user.map(UserId::uuid)),
+            accounts::created_at.eq(account.created_at),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_member(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    user: UserId,
+    role: Role,
+    now: OffsetDateTime,
+) -> Result<(), Fault> {
+    diesel::insert_into(members::table)
+        .values((
+            members::account_id.eq(account.uuid()),
+            members::user_id.eq(user.uuid()),
+            members::role.eq(role.name()),
+            members::created_at.eq(now),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn role_named(name: &str, user: UserId) -> Result<Role, Fault> {
+    Role::named(name).ok_or_else(|| Fault::inconsistent("members", "role", user))
+}
+
+pub(super) async fn role(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    account: AccountId,
+) -> Result<Option<Role>, Fault> {
+    let name: Option<String> = members::table
+        .find((account.uuid(), user.uuid()))
+        .select(members::role)
+        .first(connection)
+        .await
+        .optional()?;
+    name.map(|name| role_named(&name, user)).transpose()
+}
+
+pub(super) async fn memberships(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+) -> Result<Vec<Membership>, Fault> {
+    let rows: Vec<(Uuid, String, Option<Uuid>, OffsetDateTime, String)> = members::table
+        .inner_join(accounts::table)
+        .filter(members::user_id.eq(user.uuid()))
+        .order((accounts::personal_user_id.is_null(), accounts::id))
+        .select((
+            accounts::id,
+            accounts::name,
+            accounts::personal_user_id,
+            accounts::created_at,
+            members::role,
+        ))
+        .load(connection)
+        .await?;
+    rows.into_iter()
+        .map(|(id, name, personal, created_at, role)| {
+            Ok(Membership {
+                account: Account {
+                    id: AccountId::from_uuid(id),
+                    name,
+                    personal: personal.is_some(),
+                    created_at,
+                },
+                role: role_named(&role, user)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn personal_account(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+) -> Result<Option<AccountId>, Fault> {
+    let id: Option<Uuid> = accounts::table
+        .filter(accounts::personal_user_id.eq(user.uuid()))
+        .select(accounts::id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(id.map(AccountId::from_uuid))
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = apps, check_for_backend(diesel::pg::Pg))]
+struct AppRow {
+    id: Uuid,
+    account_id: Uuid,
+    name: String,
+    created_at: OffsetDateTime,
+}
+
+impl From<AppRow> for App {
+    fn from(row: AppRow) -> Self {
+        Self {
+            id: AppId::from_uuid(row.id),
+            account_id: AccountId::from_uuid(row.account_id),
+            name: row.name,
+            created_at: row.created_at,
+        }
+    }
+}
+
+pub(super) async fn insert_app(connection: &mut AsyncPgConnection, app: &App) -> Result<(), Fault> {
+    diesel::insert_into(apps::table)
+        .values((
+            apps::id.eq(app.id.uuid()),
+            apps::account_id.eq(app.account_id.uuid()),
+            apps::name.eq(&app.name),
+            apps::created_at.eq(app.created_at),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn app(connection: &mut AsyncPgConnection, id: AppId) -> Result<Option<App>, Fault> {
+    let row = apps::table
+        .find(id.uuid())
+        .select(AppRow::as_select())
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(row.map(App::from))
+}
+
+pub(super) async fn apps(connection: &mut AsyncPgConnection, account: AccountId) -> Result<Vec<App>, Fault> {
+    let rows: Vec<AppRow> = apps::table
+        .filter(apps::account_id.eq(account.uuid()))
+        .order(apps::id)
+        .select(AppRow::as_select())
+        .load(connection)
+        .await?;
+    Ok(rows.into_iter().map(App::from).collect())
+}
+
+pub(super) async fn rename_app(
+    connection: &mut AsyncPgConnection,
+    id: AppId,
+    name: &str,
+) -> Result<(), Fault> {
+    diesel::update(apps::table.find(id.uuid()))
+        .set(apps::name.eq(name))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_app(connection: &mut AsyncPgConnection, id: AppId) -> Result<(), Fault> {
+    diesel::delete(apps::table.find(id.uuid()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
