@@ -74,13 +74,18 @@ pub async fn rename_app(
 ) -> Result<App, AppError> {
     let app = permitted(connection, user, id, Permission::WriteApps).await?;
     store::rename_app(connection, id, name.as_str()).await?;
-    Record::done(clock.now(), Actor::User(user), Action::AppRenamed, Subject::App(id))
-        .account(app.account_id)
-        .from(context)
-        .detail("from", app.name.as_str())
-        .detail("name", name.as_str())
-        .write(connection)
-        .await?;
+    Record::done(
+        clock.now(),
+        Actor::User(user),
+        Action::AppRenamed,
+        Subject::App(id),
+    )
+    .account(app.account_id)
+    .from(context)
+    .detail("from", app.name.as_str())
+    .detail("name", name.as_str())
+    .write(connection)
+    .await?;
     Ok(App {
         name: name.to_string(),
         ..app
@@ -100,12 +105,17 @@ pub async fn delete_app(
 ) -> Result<App, AppError> {
     let app = permitted(connection, user, id, Permission::Delete).await?;
     store::delete_app(connection, id).await?;
-    Record::done(clock.now(), Actor::User(user), Action::AppDeleted, Subject::App(id))
-        .account(app.account_id)
-        .from(context)
-        .detail("name", app.name.as_str())
-        .write(connection)
-        .await?;
+    Record::done(
+        clock.now(),
+        Actor::User(user),
+        Action::AppDeleted,
+        Subject::App(id),
+    )
+    .account(app.account_id)
+    .from(context)
+    .detail("name", app.name.as_str())
+    .write(connection)
+    .await?;
     Ok(app)
 }
 

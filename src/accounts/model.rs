@@ -104,7 +104,11 @@ mod tests {
             .count()
         };
         assert_eq!(Role::ALL.map(may), [1, 3, 5, 6]);
-        assert!(Role::ALL.iter().all(|role| Role::named(role.name()) == Some(*role)));
+        assert!(
+            Role::ALL
+                .iter()
+                .all(|role| Role::named(role.name()) == Some(*role))
+        );
         assert_eq!(Role::named("root"), None);
     }
 }

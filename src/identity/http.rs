@@ -1,0 +1,173 @@
+//! The HTTP side: who is asking, and the routes of this folder's pages.
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::Method,
+    web::{Data, ServiceConfig},
+};
+use futures_util::future::{BoxFuture, LocalBoxFuture};
+
+use super::{Identity, Session, User, store};
+use crate::{
+    types::{AuthorizationRequestId, ClientContext, Email, Fault},
+    web::{
+        Browser, BrowserSettings, Failure, FormAction, Parameters, RequestContext,
+        page::{Frame, Notice, Person, RequestBanner},
+    },
+};
+
+/// The name under which [`BrowserSettings`] keeps the session cookie.
+pub(super) const SESSION_COOKIE: &str = "session";
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub user: User,
+    pub session: Session,
+    /// Of the session cookie: form tokens are bound to it.
+    pub(super) token_digest: [u8; 32],
+}
+
+/// Whoever looks at a page.
+pub struct Visitor {
+    pub browser: Browser,
+    pub signed_in: Option<SignedIn>,
+    pub context: ClientContext,
+}
+
+impl Visitor {
+    /// What surrounds the page.
+    ///
+    /// # Errors
+    ///
+    /// If there is no key for the form token.
+    pub fn frame(&self) -> Result<Frame, Failure> {
+        self.frame_with_notice(None)
+    }
+
+    /// The same, with what the last act has to say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Visitor::frame`].
+    pub fn frame_with_notice(&self, notice: Option<Notice>) -> Result<Frame, Failure> {
+        Ok(Frame {
+            csrf_token: self.browser.csrf_token(self.session_digest())?,
+            person: self.signed_in.as_ref().map(|SignedIn { user, .. }| Person {
+                name: user.name.clone(),
+                email: user.email.to_string(),
+                email_verified: user.email_verified,
+                operator: user.operator,
+            }),
+            notice,
+        })
+    }
+
+    /// Lets a form pass only if it is from a page that this browser got from us in this session.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Forbidden`] otherwise.
+    pub fn check_csrf(&self, form: &Parameters) -> Result<(), Failure> {
+        self.browser.check_csrf(self.session_digest(), form)
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::SignInNeeded`] if nobody is; after sign-in the browser comes back to the page that it
+    /// asked for, or to the start after a form, which cannot be sent again.
+    pub fn require(&self, request: &HttpRequest) -> Result<&SignedIn, Failure> {
+        self.signed_in.as_ref().ok_or_else(|| Failure::SignInNeeded {
+            return_to: if request.method() == Method::GET {
+                request
+                    .uri()
+                    .path_and_query()
+                    .map_or("/", |path| path.as_str())
+                    .to_owned()
+            } else {
+                "/".to_owned()
+            },
+        })
+    }
+
+    fn session_digest(&self) -> Option<[u8; 32]> {
+        self.signed_in.as_ref().map(|signed_in| signed_in.token_digest)
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = Failure;
+    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let browser = Browser::from_request(request, payload).into_inner();
+        let context = RequestContext::from_request(request, payload).into_inner();
+        let identity = request.app_data::<Data<Identity>>().cloned();
+        let token = request
+            .app_data::<Data<BrowserSettings>>()
+            .and_then(|settings| settings.read(request, SESSION_COOKIE));
+        Box::pin(async move {
+            let identity =
+                identity.ok_or_else(|| Fault::internal("no identity in the application's data"))?;
+            let signed_in = match token {
+                Some(token) => identity.signed_in(token.digest()).await?,
+                None => None,
+            };
+            Ok(Self {
+                browser: browser?,
+                signed_in,
+                context: context?.0,
+            })
+        })
+    }
+}
+
+impl Identity {
+    /// Who holds the session cookie with this digest: one query, and a write at most every few minutes.
+    async fn signed_in(&self, token_digest: [u8; 32]) -> Result<Option<SignedIn>, Fault> {
+        let mut connection = self.db.connection().await?;
+        let now = self.clock.now();
+        let Some((session, user)) = store::signed_in(&mut connection, &token_digest, now).await? else {
+            return Ok(None);
+        };
+        let lifetimes = &self.config.lifetimes;
+        if session.is_to_be_touched(lifetimes, now) {
+            let expires_at = Session::expiry(lifetimes, session.authenticated_at, now);
+            store::touch(&mut connection, session.id, now, expires_at).await?;
+        }
+        Ok(Some(SignedIn {
+            user,
+            session,
+            token_digest,
+        }))
+    }
+}
+
+/// What the sign-in page needs to know of an authorization request that waits behind it.
+#[derive(Clone, Debug)]
+pub struct PendingRequest {
+    pub banner: RequestBanner,
+    /// The site that the form's chain of redirects ends at.
+    pub form_action: FormAction,
+    /// Whom the app expects (`login_hint`, OpenID Connect Core §3.1.2.1).
+    pub login_hint: Option<Email>,
+    /// Whether somebody who is signed in must show again that it is they (`prompt=login`, `max_age`).
+    pub reauthenticate: bool,
+}
+
+/// Authorization requests that wait for somebody to sign in. They are OAuth's, above this folder, which gives
+/// this hook to the application's data as `Data<dyn PendingRequests>`.
+pub trait PendingRequests: Send + Sync {
+    /// The request, if it waits and is bound to the browser with this digest.
+    fn pending(
+        &self,
+        id: AuthorizationRequestId,
+        browser: [u8; 32],
+    ) -> BoxFuture<'_, Result<Option<PendingRequest>, Fault>>;
+}
+
+/// Adds the routes of this folder's pages.
+pub fn routes(_: &mut ServiceConfig) {}

@@ -1,0 +1,173 @@
+//! Mail: sent after the act is committed, off the path of the request, through a bounded queue.
+
+use std::{
+    fmt,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
+    message::{Mailbox, header::ContentType},
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{
+    config::Config,
+    types::{Clock, Email, Entropy, Fault},
+};
+
+/// A mail: plain text to one person. Its text may hold a one-time link, so it is never logged.
+pub struct Letter {
+    pub to: Email,
+    pub subject: String,
+    pub text: String,
+}
+
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Letter")
+            .field("to", &self.to)
+            .field("subject", &self.subject)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Hands letters to the one task that sends them.
+#[derive(Clone)]
+pub struct Mailer {
+    queue: Arc<Mutex<Option<mpsc::Sender<Letter>>>>,
+    sending: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+/// Where letters go.
+enum Way {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    /// For a newcomer without a mail server: a file each.
+    Folder(PathBuf),
+}
+
+impl Mailer {
+    /// Letters that may wait; whoever would be one more learns by the log that no mail went out.
+    const QUEUE: usize = 1_000;
+
+    /// Starts the task that sends.
+    ///
+    /// # Errors
+    ///
+    /// If the SMTP URL or the sender makes no sense, or the folder for mail cannot be made.
+    pub fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Self, Fault> {
+        let from: Mailbox = config
+            .mail
+            .from
+            .parse()
+            .map_err(|error| Fault::internal(format!("mail.from: {error}")))?;
+        let way = if let Some(url) = &config.mail.smtp_url {
+            Way::Smtp(
+                AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose())
+                    .map_err(|error| Fault::internal(format!("mail.smtp_url: {error}")))?
+                    .build(),
+            )
+        } else {
+            let folder = config.data_dir.join("mail");
+            // Links in mail are as good as passwords while they last.
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder)
+                .map_err(Fault::internal)?;
+            Way::Folder(folder)
+        };
+        let (queue, letters) = mpsc::channel(Self::QUEUE);
+        let sending = tokio::spawn(send_all(letters, way, from, clock, entropy));
+        Ok(Self {
+            queue: Arc::new(Mutex::new(Some(queue))),
+            sending: Arc::new(Mutex::new(Some(sending))),
+        })
+    }
+
+    /// Takes a letter to be sent soon. Call it after the act that it speaks of is committed.
+    pub fn send(&self, letter: Letter) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let refused = match queue {
+            Some(queue) => queue.try_send(letter).err().map(|error| match error {
+                mpsc::error::TrySendError::Full(letter) | mpsc::error::TrySendError::Closed(letter) => letter,
+            }),
+            None => Some(letter),
+        };
+        if let Some(letter) = refused {
+            tracing::error!(to = %letter.to, about = letter.subject, "mail not sent: the queue is full or closed");
+        }
+    }
+
+    /// Sends what waits, and takes no more: for a graceful stop.
+    pub async fn drain(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sending) = sending
+            && let Err(error) = sending.await
+        {
+            tracing::error!(%error, "the task that sends mail failed");
+        }
+    }
+}
+
+impl fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mailer")
+    }
+}
+
+async fn send_all(
+    mut letters: mpsc::Receiver<Letter>,
+    way: Way,
+    from: Mailbox,
+    clock: Clock,
+    entropy: Entropy,
+) {
+    while let Some(letter) = letters.recv().await {
+        let (to, about) = (letter.to.clone(), letter.subject.clone());
+        let sent = match message(letter, &from, &clock) {
+            Err(error) => Err(error),
+            Ok(message) => match &way {
+                Way::Smtp(transport) => transport
+                    .send(message)
+                    .await
+                    .map(|_| None)
+                    .map_err(Fault::unavailable),
+                Way::Folder(folder) => write(folder, &message, &clock, &entropy).await.map(Some),
+            },
+        };
+        match sent {
+            Ok(None) => tracing::info!(%to, about, "mail sent"),
+            Ok(Some(file)) => {
+                tracing::info!(%to, about, file = %file.display(), "no mail server is set: mail written to a file");
+            }
+            Err(error) => tracing::error!(%to, about, %error, "mail not sent"),
+        }
+    }
+}
+
+fn message(letter: Letter, from: &Mailbox, clock: &Clock) -> Result<Message, Fault> {
+    Message::builder()
+        .from(from.clone())
+        .to(Mailbox::new(
+            None,
+            letter.to.as_str().parse().map_err(Fault::internal)?,
+        ))
+        .subject(letter.subject)
+        .date(clock.now().into())
+        .header(ContentType::TEXT_PLAIN)
+        .body(letter.text)
+        .map_err(Fault::internal)
+}
+
+async fn write(folder: &Path, message: &Message, clock: &Clock, entropy: &Entropy) -> Result<PathBuf, Fault> {
+    let file = folder.join(format!("{}.eml", entropy.uuid(clock)));
+    tokio::fs::write(&file, message.formatted())
+        .await
+        .map_err(Fault::internal)?;
+    Ok(file)
+}

@@ -1,0 +1,5 @@
+mod sessions;
+mod users;
+
+pub(super) use sessions::*;
+pub(super) use users::*;
