@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint
+.PHONY: help run demo test lint
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,6 +10,11 @@ run: ## Install what is missing, build, and serve on http://localhost:8080
 	@tools/setup server
 	cargo build --locked --release --bin claviger
 	@exec "$${CARGO_TARGET_DIR:-target}/release/claviger" serve
+
+demo: ## The same, with a third-party app on http://127.0.0.1:9090
+	@tools/setup server
+	cargo build --locked --release --bin claviger --example demo-app
+	@exec tools/demo
 
 test: ## Install what the tests need and run them all
 	@tools/setup tests
