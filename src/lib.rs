@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod config;
 pub mod crypto;
+pub mod dashboard;
 pub mod db;
 pub mod identity;
 pub mod jobs;

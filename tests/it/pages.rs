@@ -6,6 +6,7 @@ use std::{collections::HashSet, fs, path::Path};
 
 use askama::Template;
 use claviger::{
+    dashboard::views as dashboard,
     identity::views as identity,
     oauth::views as oauth,
     web::{
@@ -54,6 +55,28 @@ fn all() -> Vec<(&'static str, String)> {
         "connected-apps-empty": oauth::ConnectedApps::sample_empty();
         "connected-app": oauth::ConnectedAppPage::sample();
         "connected-app-idle": oauth::ConnectedAppPage::sample_idle();
+        "home": dashboard::Home::sample();
+        "home-new": dashboard::Home::sample_new();
+        "home-empty": dashboard::Home::sample_empty();
+        "new-app": dashboard::NewApp::sample();
+        "new-app-refused": dashboard::NewApp::sample_refused();
+        "app": dashboard::AppPage::sample();
+        "app-empty": dashboard::AppPage::sample_empty();
+        "app-viewer": dashboard::AppPage::sample_viewer();
+        "new-client": dashboard::NewClient::sample();
+        "new-client-refused": dashboard::NewClient::sample_refused();
+        "secret-shown": dashboard::SecretShown::sample();
+        "secret-shown-public": dashboard::SecretShown::sample_public();
+        "secret-shown-added": dashboard::SecretShown::sample_added();
+        "client": dashboard::ClientPage::sample();
+        "client-public": dashboard::ClientPage::sample_public();
+        "client-refused": dashboard::ClientPage::sample_refused();
+        "client-viewer": dashboard::ClientPage::sample_viewer();
+        "delete-confirm": dashboard::DeleteConfirm::sample();
+        "scopes": dashboard::Scopes::sample();
+        "scope-new": dashboard::ScopeForm::sample();
+        "scope-editing": dashboard::ScopeForm::sample_editing();
+        "scope-refused": dashboard::ScopeForm::sample_refused();
     }
 }
 

@@ -1,0 +1,17 @@
+//! The pages of developers and operators, and what each needs to know.
+//!
+//! Paths: `/apps`, `/apps/new`, `/apps/{app}` (`POST`: `name`), `/apps/{app}/delete`, `/apps/{app}/clients/new`,
+//! `/apps/{app}/clients/{client}` (`POST`: the settings), and below it `/logo` (multipart: `csrf_token`, `logo`),
+//! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/operator`, `/delete`;
+//! `/operator/scopes`, `/operator/scopes/new`, `/operator/scopes/edit?name=…`, `/operator/scopes/remove` (`name`).
+
+mod apps;
+mod clients;
+mod scopes;
+
+pub use apps::{AccountApps, AppPage, AppRow, ClientRow, Home, NewApp};
+pub use clients::{
+    AppRef, ClientForm, ClientKind, ClientPage, DeleteConfirm, Endpoint, NewClient, OperatorFlags,
+    RequestRow, SecretRow, SecretShown,
+};
+pub use scopes::{Audience, ScopeForm, ScopeRow, Scopes};

@@ -1,0 +1,214 @@
+//! Apps: all of them, a new one, one.
+
+use askama::Template;
+
+use super::ClientKind;
+use crate::web::page::{Choice, Field, Frame, Moment};
+
+/// One app in the list.
+#[derive(Clone, Debug)]
+pub struct AppRow {
+    pub id: String,
+    pub name: String,
+    /// How many clients it has.
+    pub clients: usize,
+    pub created: Moment,
+}
+
+/// The apps of one account.
+#[derive(Clone, Debug)]
+pub struct AccountApps {
+    pub name: String,
+    /// The reader's role: "Owner".
+    pub role: String,
+    pub apps: Vec<AppRow>,
+}
+
+/// `/apps`
+#[derive(Template)]
+#[template(path = "dashboard/home.html")]
+pub struct Home {
+    pub frame: Frame,
+    pub accounts: Vec<AccountApps>,
+    /// Where a library finds everything else.
+    pub issuer: String,
+}
+
+impl Home {
+    fn apps(&self) -> usize {
+        self.accounts.iter().map(|account| account.apps.len()).sum()
+    }
+
+    /// The app whose first client is to be made next, while there is no client at all.
+    fn waits_for_a_client(&self) -> Option<&AppRow> {
+        let mut apps = self.accounts.iter().flat_map(|account| &account.apps);
+        if apps.clone().any(|app| app.clients > 0) {
+            None
+        } else {
+            apps.next()
+        }
+    }
+
+    #[must_use]
+    pub fn sample() -> Self {
+        let app = |id: &str, name: &str, clients| AppRow {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            clients,
+            created: Moment::sample(50_000),
+        };
+        Self {
+            frame: Frame::sample_operator(),
+            accounts: vec![
+                AccountApps {
+                    name: "Ada Marsh".to_owned(),
+                    role: "Owner".to_owned(),
+                    apps: vec![app("app_one", "Fieldnotes", 2), app("app_two", "Orders sync", 1)],
+                },
+                AccountApps {
+                    name: "Marsh & Daughters".to_owned(),
+                    role: "Developer".to_owned(),
+                    apps: vec![app("app_three", "Warehouse", 1)],
+                },
+            ],
+            issuer: "https://id.example".to_owned(),
+        }
+    }
+
+    /// Just signed up: an account and an app, and no client yet.
+    #[must_use]
+    pub fn sample_new() -> Self {
+        let mut page = Self::sample();
+        page.frame = Frame::sample();
+        page.accounts.truncate(1);
+        for account in &mut page.accounts {
+            account.apps.truncate(1);
+            for app in &mut account.apps {
+                "My first app".clone_into(&mut app.name);
+                app.clients = 0;
+            }
+        }
+        page
+    }
+
+    #[must_use]
+    pub fn sample_empty() -> Self {
+        let mut page = Self::sample_new();
+        for account in &mut page.accounts {
+            account.apps.clear();
+        }
+        page
+    }
+}
+
+/// `/apps/new`: fields `name` and, with several accounts, `account`.
+#[derive(Template)]
+#[template(path = "dashboard/new_app.html")]
+pub struct NewApp {
+    pub frame: Frame,
+    pub name: Field,
+    /// The accounts that it could belong to.
+    pub accounts: Vec<Choice>,
+}
+
+impl NewApp {
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            frame: Frame::sample(),
+            name: Field::default(),
+            accounts: vec![
+                Choice::new("acc_one", "Ada Marsh", true),
+                Choice::new("acc_two", "Marsh & Daughters", false),
+            ],
+        }
+    }
+
+    #[must_use]
+    pub fn sample_refused() -> Self {
+        Self {
+            name: Field::default().with_error("Give it a name."),
+            accounts: Vec::new(),
+            ..Self::sample()
+        }
+    }
+}
+
+/// One client in the list of an app.
+#[derive(Clone, Debug)]
+pub struct ClientRow {
+    pub id: String,
+    pub name: String,
+    pub logo: Option<String>,
+    pub kind: ClientKind,
+    pub first_party: bool,
+    pub disabled: bool,
+    /// When it last asked for anything.
+    pub last_request: Option<Moment>,
+}
+
+/// `/apps/{app}`
+#[derive(Template)]
+#[template(path = "dashboard/app.html")]
+pub struct AppPage {
+    pub frame: Frame,
+    pub id: String,
+    /// As it is.
+    pub title: String,
+    /// As it is being changed.
+    pub name: Field,
+    pub account: String,
+    pub created: Moment,
+    pub clients: Vec<ClientRow>,
+    /// Whether the reader's role lets them change anything.
+    pub can_edit: bool,
+}
+
+impl AppPage {
+    #[must_use]
+    pub fn sample() -> Self {
+        let client = |id: &str, name: &str, kind, last_request| ClientRow {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            logo: None,
+            kind,
+            first_party: false,
+            disabled: false,
+            last_request,
+        };
+        Self {
+            frame: Frame::sample(),
+            id: "app_one".to_owned(),
+            title: "Fieldnotes".to_owned(),
+            name: Field::of("Fieldnotes"),
+            account: "Ada Marsh".to_owned(),
+            created: Moment::sample(50_000),
+            clients: vec![
+                client(
+                    "cli_one",
+                    "Fieldnotes web",
+                    ClientKind::Confidential,
+                    Some(Moment::sample(3)),
+                ),
+                client("cli_two", "Fieldnotes for iPhone", ClientKind::Public, None),
+            ],
+            can_edit: true,
+        }
+    }
+
+    #[must_use]
+    pub fn sample_empty() -> Self {
+        Self {
+            clients: Vec::new(),
+            ..Self::sample()
+        }
+    }
+
+    #[must_use]
+    pub fn sample_viewer() -> Self {
+        Self {
+            can_edit: false,
+            ..Self::sample()
+        }
+    }
+}
