@@ -12,5 +12,7 @@
 )]
 
 mod embedded;
+mod jobs;
 mod pages;
+mod revocation;
 mod support;
