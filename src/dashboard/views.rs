@@ -9,9 +9,9 @@ mod apps;
 mod clients;
 mod scopes;
 
-pub use apps::{AccountApps, AppPage, AppRow, ClientRow, Home, NewApp};
+pub use apps::{AccountApps, AppPage, AppRow, ClientRow, DeleteConfirm, Home, NewApp};
 pub use clients::{
-    AppRef, ClientForm, ClientKind, ClientPage, DeleteConfirm, Endpoint, NewClient, OperatorFlags,
-    RequestRow, SecretRow, SecretShown,
+    AppRef, ClientForm, ClientKind, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, SecretRow,
+    SecretShown,
 };
 pub use scopes::{Audience, ScopeForm, ScopeRow, Scopes};

@@ -197,7 +197,7 @@ impl From<OffsetDateTime> for Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let form = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]");
-        f.write_str(&self.0.format(&form).map_err(|_| fmt::Error)?)
+        f.write_str(&self.0.format(&form).or(Err(fmt::Error))?)
     }
 }
 

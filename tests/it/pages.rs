@@ -229,3 +229,154 @@ fn whatever_is_shown_is_escaped() {
     let text = page.render().unwrap();
     assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
 }
+
+#[test]
+fn what_only_works_with_scripts_is_hidden_without_them() {
+    each(|name, page| {
+        for button in found(page, "[data-copy], [data-reveal]") {
+            assert!(button.attr("hidden").is_some(), "{name}");
+        }
+    });
+}
+
+fn words(page: &Html, selector: &str) -> String {
+    let found = found(page, selector);
+    let texts = found.iter().flat_map(ElementRef::text);
+    texts
+        .flat_map(str::split_whitespace)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn consent_says_who_asks_for_what_and_where_it_leads() {
+    let page = Html::parse_document(&oauth::Consent::sample().render().unwrap());
+    let all = words(&page, "main");
+    for said in [
+        "Fieldnotes wants to use your account",
+        "by Marsh & Daughters Ltd Verified",
+        "Ada Marsh ada@example.com Use another account",
+        "Know who you are when you sign in",
+        "You will be sent to fieldnotes.example",
+    ] {
+        assert!(all.contains(said), "{said}: {all}");
+    }
+    let ticked: Vec<_> = found(&page, "input[name=scope][checked]")
+        .iter()
+        .filter_map(|scope| scope.attr("value"))
+        .collect();
+    assert_eq!(ticked, ["profile", "email", "offline_access"]);
+    let decisions: Vec<_> = found(&page, "button[type=submit][name=decision]")
+        .iter()
+        .filter_map(|button| button.attr("value"))
+        .collect();
+    assert_eq!(decisions, ["deny", "approve"]);
+    assert_eq!(
+        found(&page, "form[method=post] input[type=hidden][name=request]").len(),
+        1
+    );
+}
+
+#[test]
+fn consent_warns_of_a_program_on_this_computer_and_shows_what_is_new() {
+    let page = Html::parse_document(&oauth::Consent::sample_wider().render().unwrap());
+    let all = words(&page, "main");
+    assert!(
+        all.contains("127.0.0.1 , a program on this very computer"),
+        "{all}"
+    );
+    assert!(
+        all.contains("It would also be able to Place, change and cancel your orders Sensitive"),
+        "{all}"
+    );
+    assert!(
+        all.contains("You have already allowed Know who you are when you sign in See your name"),
+        "{all}"
+    );
+    assert!(all.contains("Publisher not verified"), "{all}");
+}
+
+#[test]
+fn a_form_keeps_what_was_typed_and_says_what_was_wrong_beside_it() {
+    let page = Html::parse_document(&identity::SignUp::sample_refused().render().unwrap());
+    let email = found(&page, "input[name=email]")[0];
+    assert_eq!(email.attr("value"), Some("ada@example"));
+    assert_eq!(email.attr("aria-describedby"), Some("f-email-error"));
+    assert!(words(&page, "#f-email-error").contains("That is no e-mail address"));
+    assert_eq!(found(&page, "input[name=request]").len(), 1);
+}
+
+#[test]
+fn a_secret_is_shown_once_with_a_warning_and_a_public_client_has_none() {
+    let shown = Html::parse_document(&dashboard::SecretShown::sample().render().unwrap());
+    assert!(words(&shown, "#client-secret").starts_with("sample-secret"));
+    assert!(words(&shown, "main").contains("This is the only time that the secret is shown."));
+    let public = Html::parse_document(&dashboard::SecretShown::sample_public().render().unwrap());
+    assert!(found(&public, "#client-secret").is_empty());
+}
+
+#[test]
+fn whoever_may_only_look_finds_nothing_to_change() {
+    for text in [
+        dashboard::AppPage::sample_viewer().render().unwrap(),
+        dashboard::ClientPage::sample_viewer().render().unwrap(),
+    ] {
+        let page = Html::parse_document(&text);
+        assert!(found(&page, "main form, main a[href$='/delete'], main a[href$='/new']").is_empty());
+    }
+}
+
+/// The relative luminance of `#rrggbb` (WCAG 2.2).
+fn luminance(colour: &str) -> f64 {
+    let channel = |place: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[place..place + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 {
+            value / 12.92
+        } else {
+            ((value + 0.055) / 1.055).powf(2.4)
+        }
+    };
+    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+}
+
+#[test]
+fn every_text_stands_out_from_its_ground_in_light_and_dark() {
+    let sheet = include_str!("../../static/claviger.css");
+    let (light, rest) = sheet.split_once("@media (prefers-color-scheme: dark)").unwrap();
+    let dark = rest.split_once("/* ---").unwrap().0;
+    for (scheme, tokens) in [("light", light), ("dark", dark)] {
+        let colour = |name: &str| {
+            let start = tokens
+                .find(&format!("--{name}: #"))
+                .unwrap_or_else(|| panic!("{scheme} has no {name}"));
+            luminance(&tokens[start + name.len() + 4..][..7])
+        };
+        let mut pairs = vec![
+            ("on-accent", "accent"),
+            ("on-accent", "accent-strong"),
+            ("on-danger", "danger"),
+        ];
+        for ground in ["ground", "surface", "raised", "sunken"] {
+            pairs.extend(["ink", "ink-soft", "accent", "danger"].map(|text| (text, ground)));
+        }
+        for tone in ["accent", "success", "warning", "danger"] {
+            pairs.extend([
+                (tone, format!("{tone}-soft").leak() as &str),
+                ("ink", format!("{tone}-soft").leak()),
+            ]);
+        }
+        for (text, ground) in pairs {
+            let (one, other) = (colour(text), colour(ground));
+            let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+            assert!(contrast >= 4.5, "{scheme}: {text} on {ground} is {contrast:.2}");
+        }
+        for ground in ["ground", "surface", "raised"] {
+            let (one, other) = (colour("line-strong"), colour(ground));
+            let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+            assert!(
+                contrast >= 3.0,
+                "{scheme}: the edge of controls on {ground} is {contrast:.2}"
+            );
+        }
+    }
+}

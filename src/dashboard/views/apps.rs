@@ -1,4 +1,4 @@
-//! Apps: all of them, a new one, one.
+//! Apps: all of them, a new one, one; and what is asked before one, or a client, is deleted.
 
 use askama::Template;
 
@@ -209,6 +209,42 @@ impl AppPage {
         Self {
             can_edit: false,
             ..Self::sample()
+        }
+    }
+}
+
+/// Before an app or a client is deleted: field `name`, which must be typed.
+#[derive(Template)]
+#[template(path = "dashboard/delete_confirm.html")]
+pub struct DeleteConfirm {
+    pub frame: Frame,
+    /// "app" or "client"
+    pub what: String,
+    pub title: String,
+    /// What goes with it, a sentence each.
+    pub consequences: Vec<String>,
+    /// Where the form goes.
+    pub action: String,
+    /// Where "Cancel" leads.
+    pub back: String,
+    pub name: Field,
+}
+
+impl DeleteConfirm {
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            frame: Frame::sample(),
+            what: "client".to_owned(),
+            title: "Fieldnotes web".to_owned(),
+            consequences: vec![
+                "Everybody who signed in with it is signed out of it at once, everywhere.".to_owned(),
+                "Its client_id and secrets stop working.".to_owned(),
+                "People’s consent to it is forgotten.".to_owned(),
+            ],
+            action: "/apps/app_one/clients/cli_one/delete".to_owned(),
+            back: "/apps/app_one/clients/cli_one".to_owned(),
+            name: Field::of("Fieldnotes").with_error("That is not its name."),
         }
     }
 }

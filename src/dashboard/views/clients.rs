@@ -374,39 +374,3 @@ impl ClientPage {
         }
     }
 }
-
-/// Before an app or a client is deleted: field `name`, which must be typed.
-#[derive(Template)]
-#[template(path = "dashboard/delete_confirm.html")]
-pub struct DeleteConfirm {
-    pub frame: Frame,
-    /// "app" or "client"
-    pub what: String,
-    pub title: String,
-    /// What goes with it, a sentence each.
-    pub consequences: Vec<String>,
-    /// Where the form goes.
-    pub action: String,
-    /// Where "Cancel" leads.
-    pub back: String,
-    pub name: Field,
-}
-
-impl DeleteConfirm {
-    #[must_use]
-    pub fn sample() -> Self {
-        Self {
-            frame: Frame::sample(),
-            what: "client".to_owned(),
-            title: "Fieldnotes web".to_owned(),
-            consequences: vec![
-                "Everybody who signed in with it is signed out of it at once, everywhere.".to_owned(),
-                "Its client_id and secrets stop working.".to_owned(),
-                "People’s consent to it is forgotten.".to_owned(),
-            ],
-            action: "/apps/app_one/clients/cli_one/delete".to_owned(),
-            back: "/apps/app_one/clients/cli_one".to_owned(),
-            name: Field::of("Fieldnotes").with_error("That is not its name."),
-        }
-    }
-}
