@@ -6,24 +6,15 @@
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
 import { run, settings } from './settings.mjs';
+import { Visit, openBrowser } from './visit.mjs';
 
 const given = settings();
 const { values: options } = parseArgs({ options: { screenshots: { type: 'string' } } });
-if (options.screenshots) mkdirSync(options.screenshots, { recursive: true });
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const BROWSERS = [process.env.CLAVIGER_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const QUIET = '--no-sandbox --disable-gpu --disable-background-networking --disable-quic --no-first-run --disable-component-update --disable-sync';
 const PASSWORD = 'seven quiet herons at noon';
-const NARROWEST = 320;
-/// How long anything that a page should do at once may take, in milliseconds.
-const PATIENCE = 10_000;
 
 /// The client: a page that the server sends the browser back to, on a port of its own (RFC 8252 §7.3).
 const callback = createServer((request, response) => {
@@ -34,51 +25,7 @@ await new Promise((resolve) => callback.listen(0, '127.0.0.1', resolve));
 const redirectUri = new URL(given.redirect_uri);
 redirectUri.port = callback.address().port;
 
-const executablePath = BROWSERS.find((path) => path && existsSync(path));
-const browser = await chromium.launch({ executablePath, args: QUIET.split(' ') });
-
-/// One person's browser, and what went wrong in it.
-class Visit {
-  constructor(name, page) {
-    this.name = name;
-    this.page = page;
-    this.complaints = [];
-    page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) this.complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => this.complaints.push(error.message));
-    page.on('requestfailed', (request) => this.complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
-  }
-
-  static async begin({ width, scheme, javaScriptEnabled = true }) {
-    const context = await browser.newContext({
-      viewport: { width, height: 800 },
-      colorScheme: scheme,
-      javaScriptEnabled,
-    });
-    context.setDefaultTimeout(PATIENCE);
-    return new Visit(`${width}-${scheme}`, await context.newPage());
-  }
-
-  /// Looks at the page that is open: console, picture, axe, and the narrowest width.
-  async look(title) {
-    const { page } = this;
-    if (options.screenshots) {
-      await page.screenshot({ path: `${options.screenshots}/${title}-${this.name}.png`, fullPage: true });
-    }
-    assert.deepEqual(this.complaints, [], `${title}: the console is not empty`);
-    // Evaluated by the debugger, not by the page: the page's own policy stays in force.
-    await page.evaluate(AXE);
-    const { violations } = await page.evaluate(() => globalThis.axe.run());
-    const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' | ')}`);
-    assert.deepEqual(found, [], `${title}: axe`);
-    const size = page.viewportSize();
-    await page.setViewportSize({ width: NARROWEST, height: size.height });
-    const needed = await page.evaluate(() => globalThis.document.documentElement.scrollWidth);
-    assert.ok(needed <= NARROWEST, `${title}: needs ${needed} px at ${NARROWEST}`);
-    await page.setViewportSize(size);
-  }
-}
+const browser = await openBrowser();
 
 async function token(parameters) {
   const secret = given.client_secret && { client_secret: given.client_secret };
@@ -122,20 +69,17 @@ async function consent(page, look) {
   return new URL(page.url()).searchParams;
 }
 
-/// Takes the app off the list of connected apps; a page that asks once more is answered.
+/// Takes the app off the list of connected apps, through its page and the question that it asks.
 async function disconnect(page, look) {
-  await page.goto(new URL('/account/apps', given.issuer).href);
+  const list = new URL('/account/apps', given.issuer).href;
+  await page.goto(list);
   await look('connected-apps');
-  const revoke = page.getByRole('button', { name: /revoke|disconnect|remove/i }).or(
-    page.getByRole('link', { name: /revoke|disconnect|remove/i }),
-  );
-  await revoke.first().click();
-  const sure = page.getByRole('button', { name: /revoke|disconnect|remove/i });
-  if (await sure.count()) {
-    await look('disconnect');
-    await sure.first().click();
-  }
-  await page.waitForURL((url) => url.pathname === '/account/apps');
+  await page.locator('main a[href^="/account/apps/"]').first().click();
+  await look('connected-app');
+  await page.getByRole('button', { name: 'Disconnect' }).click();
+  await look('connected-app-question');
+  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
+  await page.waitForURL(list);
   await look('connected-apps-none');
 }
 
@@ -178,13 +122,13 @@ const steps = {};
 for (const width of [375, 1280]) {
   for (const scheme of ['light', 'dark']) {
     steps[`${width} px, ${scheme}`] = async () => {
-      const visit = await Visit.begin({ width, scheme });
+      const visit = await Visit.begin(browser, { width, scheme, ...options });
       await journey(visit, (title) => visit.look(title));
     };
   }
 }
 steps['without JavaScript'] = async () => {
-  const visit = await Visit.begin({ width: 1280, scheme: 'light', javaScriptEnabled: false });
+  const visit = await Visit.begin(browser, { width: 1280, scheme: 'light', javaScriptEnabled: false });
   await journey(visit, () => assert.deepEqual(visit.complaints, []));
 };
 
