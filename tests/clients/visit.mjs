@@ -10,7 +10,7 @@ const BROWSERS = [process.env.CLAVIGER_CHROMIUM, '/usr/bin/chromium', '/usr/bin/
 const QUIET = '--no-sandbox --disable-gpu --disable-background-networking --disable-quic --no-first-run --disable-component-update --disable-sync';
 const NARROWEST = 320;
 /// How long anything that a page should do at once may take, in milliseconds.
-const PATIENCE = 10_000;
+const PATIENCE = 30_000;
 
 export async function openBrowser() {
   const executablePath = BROWSERS.find((path) => path && existsSync(path));

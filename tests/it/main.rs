@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod clients;
 mod embedded;
 mod jobs;
 mod pages;

@@ -92,7 +92,11 @@ fn found<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
 
 #[test]
 fn samples_can_be_looked_at() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
+    write_samples(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages"));
+}
+
+/// Writes every sample, and the static files that they need, into a folder.
+pub fn write_samples(folder: &Path) {
     fs::create_dir_all(folder.join("static")).unwrap();
     for asset in ASSETS {
         fs::write(folder.join("static").join(asset.name), asset.bytes).unwrap();
