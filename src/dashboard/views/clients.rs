@@ -238,6 +238,10 @@ pub struct OperatorFlags {
 /// `/apps/{app}/clients/{client}`
 #[derive(Template)]
 #[template(path = "dashboard/client.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each shows or hides something of its own"
+)]
 pub struct ClientPage {
     pub frame: Frame,
     pub app: AppRef,
