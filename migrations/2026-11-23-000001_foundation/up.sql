@@ -110,16 +110,18 @@ CREATE TABLE clients (
     publisher_verified boolean NOT NULL,
     logo bytea,
     logo_type text,
+    logo_digest text,
     redirect_uris text[] NOT NULL,
     grant_types text[] NOT NULL,
     scopes text[] NOT NULL,
+    optional_scopes text[] NOT NULL,
     id_token_alg text NOT NULL CHECK (id_token_alg IN ('ES256', 'EdDSA', 'RS256')),
     retry_window_seconds integer CHECK (retry_window_seconds BETWEEN 0 AND 60),
-    version integer NOT NULL,
     disabled_at timestamptz,
     created_at timestamptz NOT NULL,
-    CHECK ((logo IS NULL) = (logo_type IS NULL))
+    CHECK ((logo IS NULL) = (logo_type IS NULL) AND (logo IS NULL) = (logo_digest IS NULL))
 );
+COMMENT ON COLUMN clients.optional_scopes IS 'Those that a person may leave out when asked for consent.';
 COMMENT ON COLUMN clients.retry_window_seconds IS 'How long a refresh may be repeated; null is the default for the client kind.';
 CREATE INDEX clients_app ON clients (app_id);
 

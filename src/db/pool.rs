@@ -196,7 +196,6 @@ fn tls_config() -> ClientConfig {
 }
 
 /// The driver's own words say only "db error"; the cause behind them says which.
-#[allow(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn bad_connection(error: tokio_postgres::Error) -> ConnectionError {
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     ConnectionError::BadConnection(

@@ -27,3 +27,12 @@ use crate::types::{Fault, UserId};
 pub async fn user(connection: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Fault> {
     store::user(connection, id).await
 }
+
+/// Everybody who runs the server.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn operators(connection: &mut AsyncPgConnection) -> Result<Vec<User>, Fault> {
+    store::operators(connection).await
+}

@@ -1,3 +1,40 @@
-//! The authorization server: clients, authorization, consent, tokens.
+//! The authorization server: OAuth 2.0 with PKCE, and OpenID Connect on it. `docs/oauth.md` says of each rule of
+//! each RFC where it is kept.
+//!
+//! A person's way: [`authorize`] → [`consent`] → [`code`] → [`token`] → a grant in [`grants`] → [`access_token`],
+//! [`refresh_token`] and [`id_token`]. Afterwards: [`introspect`], [`revoke`], [`userinfo`], [`connected_apps`].
 
+mod access_token;
+mod alerts;
+mod authority;
+mod authorize;
+pub mod clients;
+mod code;
+mod connected_apps;
+mod consent;
+mod error;
+pub mod grants;
+mod hint;
+pub mod http;
+mod id_token;
+mod introspect;
+mod jobs;
+mod live_tokens;
+mod metadata;
+mod pages;
+mod pkce;
+mod refresh_token;
+mod replay;
+mod request_log;
+mod revoke;
+pub mod scopes;
+mod signing_keys;
+mod token;
+mod userinfo;
 pub mod views;
+
+pub use authority::Authority;
+pub use error::EndpointError;
+pub use jobs::jobs;
+pub use pages::WaitingRequests;
+pub use request_log::{LoggedRequest, PastRequest, last_requests};

@@ -6,11 +6,10 @@ use std::{
         PoisonError, RwLock,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hashbrown::HashMap;
-use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 
 use super::model::{Applied, Entry, Subject};
@@ -22,17 +21,13 @@ const SHARDS: usize = 64;
 /// for alive what has expired by the clock of the node that removes the entry.
 pub(super) const GRACE: time::Duration = time::Duration::minutes(5);
 
-#[cfg(target_os = "linux")]
-const STEADY: ClockId = ClockId::Boottime;
-#[cfg(not(target_os = "linux"))]
-const STEADY: ClockId = ClockId::Monotonic;
-
 type Hook = Box<dyn Fn(Applied<'_>) + Send + Sync>;
 /// A subject, and when its entry is over, in seconds since 1970: 24 bytes together, good until 2106.
 type Shard = HashMap<Subject, u32>;
 
 pub(super) struct Memory {
-    /// When the lease runs out, as a [`Moment`].
+    origin: Instant,
+    /// When the lease runs out, in nanoseconds after `origin`.
     deadline: AtomicU64,
     /// Every entry up to this sequence is in force here.
     applied: AtomicI64,
@@ -42,24 +37,11 @@ pub(super) struct Memory {
     hooks: RwLock<Vec<Hook>>,
 }
 
-/// A moment on the clock of this machine that never steps and, unlike [`std::time::Instant`] on Linux, goes on
-/// while the machine is suspended; in nanoseconds. A lease is measured on it, not on the time of day.
+/// A moment on the node's own monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(u64);
 
 impl Moment {
-    pub(super) fn now() -> Self {
-        let since_boot = clock_gettime(STEADY);
-        let seconds = u64::try_from(since_boot.tv_sec).unwrap_or_default();
-        let nanoseconds = u64::try_from(since_boot.tv_nsec).unwrap_or_default();
-        Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds))
-    }
-
-    /// How long it is until then.
-    pub(super) fn left(self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(Self::now().0))
-    }
-
     pub(super) fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(nanoseconds(by)))
     }
@@ -68,6 +50,7 @@ impl Moment {
 impl Memory {
     pub(super) fn new() -> Self {
         Self {
+            origin: instant(),
             deadline: AtomicU64::new(0),
             applied: AtomicI64::new(0),
             epoch: AtomicU64::new(0),
@@ -76,9 +59,18 @@ impl Memory {
         }
     }
 
+    pub(super) fn now(&self) -> Moment {
+        Moment(nanoseconds(instant().duration_since(self.origin)))
+    }
+
+    /// How long it is until `moment`.
+    pub(super) fn until(&self, moment: Moment) -> Duration {
+        Duration::from_nanos(moment.0.saturating_sub(self.now().0))
+    }
+
     /// Whether the lease is fresh.
     pub(super) fn may_answer(&self) -> bool {
-        Moment::now().0 < self.deadline.load(Ordering::Acquire)
+        self.now().0 < self.deadline.load(Ordering::Acquire)
     }
 
     /// The node may answer until `moment`; called once all that the renewal showed has been applied.
@@ -179,4 +171,12 @@ fn seconds(at: OffsetDateTime) -> u32 {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a lease is measured on the clock that never steps, not on the time of day that tests move"
+)]
+fn instant() -> Instant {
+    Instant::now()
 }

@@ -6,7 +6,6 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Recorded, Revocations,
-    memory::Moment,
     model::{Behind, Revocation},
     store,
 };
@@ -21,16 +20,15 @@ impl Revocations {
     ///
     /// Alone, a node waits for one look into the database. Otherwise the wait ends when every other node
     /// has reported the sequence (milliseconds), and at the latest when the longest lease among those that
-    /// have not is over, counted from the first look at them. If the database dies meanwhile, this waits
-    /// that long all the same: no lease lasts longer without a renewal, and a renewal after the commit shows
-    /// the entry.
+    /// have not is over, counted from here and now. If the database dies meanwhile, that limit holds all
+    /// the same: no lease lasts longer without a renewal, and a renewal after the commit shows the entry.
     /// So there is nothing to fail.
     pub async fn settle(&self, recorded: Recorded) {
         let Some(sequence) = recorded.sequence else {
             return;
         };
         let memory = &self.shared.memory;
-        let begun = Moment::now();
+        let begun = memory.now();
         let now = self.shared.clock.now();
         for Revocation { subject, until, .. } in &recorded.entries {
             memory.refuse(subject, *until, now);
@@ -39,7 +37,7 @@ impl Revocations {
         let mut first_look: Option<Vec<Behind>> = None;
         let mut limit = begun.plus(with_drift(self.shared.lease));
         loop {
-            let left = limit.left();
+            let left = memory.until(limit);
             match timeout(left, self.behind(sequence)).await {
                 Ok(Ok(behind)) if behind.is_empty() => return,
                 Ok(Ok(behind)) => {
@@ -47,7 +45,7 @@ impl Revocations {
                     // for the limit.
                     if first_look.is_none() {
                         let longest = behind.iter().map(|node| node.lease).max().unwrap_or_default();
-                        limit = Moment::now().plus(with_drift(longest));
+                        limit = memory.now().plus(with_drift(longest));
                         first_look = Some(behind);
                     }
                 }
@@ -56,7 +54,7 @@ impl Revocations {
                 }
                 Err(_) => {}
             }
-            let left = limit.left();
+            let left = memory.until(limit);
             if left.is_zero() {
                 break;
             }

@@ -7,10 +7,12 @@ mod browser;
 mod failure;
 pub mod page;
 mod parameters;
+mod program;
 mod request;
 
 pub use around::{FormAction, around};
 pub use browser::{Browser, BrowserSettings};
 pub use failure::{Failure, html, html_with, see_other};
 pub use parameters::{Form, Parameters, Query, Repeated, Unreadable};
+pub use program::program;
 pub use request::{RequestContext, TrustedProxies, current_request_id};

@@ -118,7 +118,7 @@ fn decode(text: &[u8]) -> Result<String, Unreadable> {
     if bytes.contains(&0) {
         return Err(Unreadable::Encoding);
     }
-    String::from_utf8(bytes.into_owned()).map_err(|_bytes| Unreadable::Encoding)
+    String::from_utf8(bytes.into_owned()).map_err(|_| Unreadable::Encoding)
 }
 
 /// A percent sign without two hexadecimal digits stands for itself, as the URL standard says.
@@ -127,12 +127,15 @@ fn percent_decode(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let [first, tail @ ..] = rest {
         let digit = |place: usize| tail.get(place).and_then(|byte| char::from(*byte).to_digit(16));
-        if let (b'%', Some(high), Some(low)) = (first, digit(0), digit(1)) {
-            bytes.extend(u8::try_from(high * 16 + low));
-            rest = tail.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(*first);
-            rest = tail;
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.extend(u8::try_from(high * 16 + low));
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
         }
     }
     bytes

@@ -54,3 +54,14 @@ pub(in super::super) async fn user(
         .map(User::try_from)
         .transpose()
 }
+
+pub(in super::super) async fn operators(connection: &mut AsyncPgConnection) -> Result<Vec<User>, Fault> {
+    let rows = users::table
+        .filter(users::operator)
+        .filter(users::blocked_at.is_null())
+        .order(users::created_at)
+        .select(UserRow::as_select())
+        .load(connection)
+        .await?;
+    rows.into_iter().map(User::try_from).collect()
+}

@@ -1,0 +1,141 @@
+use std::sync::Arc;
+
+use crate::{
+    audit::Record,
+    config::Config,
+    crypto::Keyring,
+    db::{Db, Transaction},
+    identity::Mailer,
+    revocation::{Reason, Revocation, Revocations, Subject},
+    types::{ClientId, Clock, Entropy, Fault},
+};
+
+use super::{
+    access_token,
+    alerts::Alerts,
+    clients::{ClientCache, Guesser, Throttle},
+    live_tokens::LiveTokens,
+    request_log::RequestLog,
+    signing_keys::SigningKeys,
+};
+
+/// All that the acts of the authorization server work with.
+#[derive(Clone)]
+pub struct Authority {
+    pub db: Db,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub keyring: Keyring,
+    pub config: Arc<Config>,
+    pub revocations: Revocations,
+    pub signing: SigningKeys,
+    pub clients: ClientCache,
+    pub request_log: RequestLog,
+    /// The `iss` of everything this server says.
+    pub issuer: Arc<str>,
+    pub(super) alerts: Alerts,
+    pub(super) client_failures: Throttle<Guesser>,
+    pub(super) live: LiveTokens,
+}
+
+impl Authority {
+    /// Puts the parts together, and reads or makes the signing keys.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn new(
+        db: Db,
+        clock: Clock,
+        entropy: Entropy,
+        keyring: Keyring,
+        config: Arc<Config>,
+        revocations: Revocations,
+        mailer: Mailer,
+    ) -> Result<Self, Fault> {
+        let signing = SigningKeys::load(
+            db.clone(),
+            clock.clone(),
+            entropy.clone(),
+            keyring.clone(),
+            &config,
+        )
+        .await?;
+        Ok(Self {
+            signing,
+            clients: ClientCache::new(db.clone(), revocations.clone()),
+            request_log: RequestLog::start(db.clone(), config.oauth.request_log),
+            issuer: config.issuer().into(),
+            alerts: Alerts {
+                db: db.clone(),
+                mailer,
+            },
+            client_failures: Throttle::new(config.limits.client_failures_per_minute),
+            live: LiveTokens::new(),
+            db,
+            clock,
+            entropy,
+            keyring,
+            config,
+            revocations,
+        })
+    }
+
+    /// Access tokens of this node that are in memory now.
+    #[must_use]
+    pub fn live_access_tokens(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Forgets expired access tokens.
+    #[must_use]
+    pub fn sweep_access_tokens(&self) -> usize {
+        self.live.sweep(self.clock.unix())
+    }
+
+    /// Ends an act that takes something back: the entries go to the log with the act, and are in force on
+    /// every node when this returns.
+    pub(super) async fn commit(
+        &self,
+        mut transaction: Transaction,
+        subjects: &[Subject],
+        reason: Reason,
+    ) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let entries: Vec<Revocation> = subjects
+            .iter()
+            .map(|subject| Revocation {
+                subject: *subject,
+                reason,
+                until: self.until(*subject, now),
+            })
+            .collect();
+        let recorded = self.revocations.record(&mut transaction, now, &entries).await?;
+        transaction.commit().await?;
+        self.revocations.settle(recorded).await;
+        Ok(())
+    }
+
+    /// Ends an act that changed a client, with its record.
+    pub(super) async fn commit_client_change(
+        &self,
+        mut transaction: Transaction,
+        client: ClientId,
+        record: Record,
+    ) -> Result<(), Fault> {
+        record.write(&mut transaction).await?;
+        self.commit(transaction, &[Subject::Client(client)], Reason::Changed)
+            .await
+    }
+
+    /// A client goes on after it was changed, so nothing of it stays revoked; the entry only makes nodes drop
+    /// their copies.
+    fn until(&self, subject: Subject, now: time::OffsetDateTime) -> time::OffsetDateTime {
+        match subject {
+            Subject::Client(_) => now,
+            Subject::Token(_) | Subject::Grant(_) | Subject::Session(_) | Subject::User(_) => {
+                access_token::forgotten_after(self, now)
+            }
+        }
+    }
+}

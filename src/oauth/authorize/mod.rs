@@ -1,0 +1,18 @@
+//! The authorization endpoint (RFC 6749 §3.1, §4.1; OpenID Connect Core §3.1.2): reading a request, finding the
+//! next step for whoever is in front of the browser, and answering the client.
+
+mod answer;
+mod decide;
+mod pending;
+mod request;
+mod step;
+mod store;
+
+pub use answer::{Answer, Reply};
+pub use decide::{DecisionError, choose_account, decide};
+pub use pending::{Waiting, park, resume};
+pub use request::{
+    AuthorizationError, AuthorizationRequest, ErrorCode, Incoming, ResponseMode, Untrusted, read,
+};
+pub use step::{ConsentQuestion, Person, Step, next_step};
+pub(in crate::oauth) use store::delete_expired;

@@ -1,0 +1,121 @@
+//! Requests that wait for a person: kept here, under the digest of the browser's cookie, so that nothing in a URL
+//! can be tampered with, and a link into somebody else's request leads nowhere.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{AuthorizationError, AuthorizationRequest, Incoming, Reply, store};
+use crate::{
+    oauth::{Authority, clients::Client},
+    types::{AuthorizationRequestId, Fault},
+};
+
+/// A request that waits.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    pub id: AuthorizationRequestId,
+    pub incoming: Incoming,
+    /// When it came: a sign-in after that is fresh enough for any wish of the client.
+    pub arrived_at: OffsetDateTime,
+    /// Whether the person has said that they are who they want to be.
+    pub account_chosen: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    reply: Reply,
+    request: Result<AuthorizationRequest, AuthorizationError>,
+    account_chosen: bool,
+}
+
+impl Waiting {
+    fn stored(&self) -> Result<serde_json::Value, Fault> {
+        let stored = Stored {
+            reply: self.incoming.reply.clone(),
+            request: self.incoming.request.clone(),
+            account_chosen: self.account_chosen,
+        };
+        serde_json::to_value(stored).map_err(Fault::internal)
+    }
+
+    pub(super) async fn save(&self, authority: &Authority) -> Result<(), Fault> {
+        store::replace(&mut *authority.db.connection().await?, self.id, self.stored()?).await
+    }
+}
+
+/// Lets a request wait in the browser with that digest.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn park(authority: &Authority, incoming: &Incoming, browser: [u8; 32]) -> Result<Waiting, Fault> {
+    let now = authority.clock.now();
+    let waiting = Waiting {
+        id: AuthorizationRequestId::new(&authority.clock, &authority.entropy),
+        incoming: incoming.clone(),
+        arrived_at: now,
+        account_chosen: false,
+    };
+    store::insert(
+        &mut *authority.db.connection().await?,
+        waiting.id,
+        browser,
+        incoming.client.id,
+        waiting.stored()?,
+        now,
+        now + authority.config.lifetimes.authorization_request.duration(),
+    )
+    .await?;
+    Ok(waiting)
+}
+
+/// The request of that id, if it still waits in this browser. Its client is read anew: what it may not any more,
+/// it may not here either.
+///
+/// # Errors
+///
+/// If the database is out of reach or the row makes no sense.
+pub async fn resume(
+    authority: &Authority,
+    id: AuthorizationRequestId,
+    browser: [u8; 32],
+) -> Result<Option<Waiting>, Fault> {
+    let now = authority.clock.now();
+    let found = store::find(&mut *authority.db.connection().await?, id, browser, now).await?;
+    let Some((client, request, arrived_at)) = found else {
+        return Ok(None);
+    };
+    let Some(client) = authority.clients.get(client).await? else {
+        return Ok(None);
+    };
+    let stored: Stored = serde_json::from_value(request)
+        .map_err(|_| Fault::inconsistent("authorization_requests", "request", id))?;
+    if !still_allows(&client, &stored) {
+        return Ok(None);
+    }
+    Ok(Some(Waiting {
+        id,
+        incoming: Incoming {
+            client,
+            reply: stored.reply,
+            request: stored.request,
+        },
+        arrived_at,
+        account_chosen: stored.account_chosen,
+    }))
+}
+
+fn still_allows(client: &Arc<Client>, stored: &Stored) -> bool {
+    let registered = &client.registration;
+    client.disabled_at.is_none()
+        && registered
+            .redirect_uris
+            .iter()
+            .any(|uri| uri.allows(&stored.reply.redirect_uri))
+        && stored
+            .request
+            .as_ref()
+            .map_or(true, |request| request.scopes.is_subset(&registered.scopes))
+}

@@ -1,0 +1,218 @@
+use time::OffsetDateTime;
+
+use super::{Answer, AuthorizationError, AuthorizationRequest, ErrorCode, Incoming};
+use crate::{
+    audit::{Action, Actor, Record, Subject},
+    identity::{Session, User},
+    oauth::{
+        Authority,
+        code::{Binding, Code},
+        consent::{self, Missing},
+    },
+    types::{ClientContext, Fault, ScopeSet},
+};
+
+/// Who is in front of the browser.
+#[derive(Clone, Copy, Debug)]
+pub struct Person<'p> {
+    pub user: &'p User,
+    pub session: &'p Session,
+}
+
+/// What is to be asked on the consent page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentQuestion {
+    /// What is asked for now.
+    pub ask: ScopeSet,
+    /// What was allowed before and is asked for again.
+    pub granted: ScopeSet,
+    pub missing: Missing,
+    /// Whether the app was let in before, looking otherwise.
+    pub was_connected: bool,
+}
+
+/// What comes next for a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Somebody has to sign in, or to show again that it is they.
+    SignIn,
+    SelectAccount,
+    Consent(ConsentQuestion),
+    /// The client can be answered.
+    Answer(Answer),
+}
+
+/// Finds the next step. `since` is when the request came, if it has waited: whoever signed in after that has done
+/// what `prompt=login`, `max_age` and `select_account` ask for.
+///
+/// Nobody is sent on to a client before they have signed in, not even with an error, `prompt=none` excepted
+/// (RFC 9700 §4.11.2): otherwise any link of ours could be made to lead anywhere.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn next_step(
+    authority: &Authority,
+    incoming: &Incoming,
+    person: Option<Person<'_>>,
+    since: Option<OffsetDateTime>,
+    account_chosen: bool,
+    context: &ClientContext,
+) -> Result<Step, Fault> {
+    let now = authority.clock.now();
+    let refuse = |code, description: &str| {
+        let error = AuthorizationError::new(code, description);
+        Step::Answer(incoming.reply.error(&error, &authority.issuer))
+    };
+    let request = match (&incoming.request, person) {
+        (Ok(request), _) => request,
+        (Err(error), Some(_)) => return Ok(Step::Answer(incoming.reply.error(error, &authority.issuer))),
+        (Err(_), None) => return Ok(Step::SignIn),
+    };
+    let silent = request.prompt.none;
+    let Some(person) = person else {
+        return Ok(if silent {
+            refuse(ErrorCode::LoginRequired, "nobody is signed in")
+        } else {
+            Step::SignIn
+        });
+    };
+    let fresh = since.is_some_and(|since| person.session.authenticated_at >= since);
+    if !fresh && needs_sign_in(request, person.session, now) {
+        let description = "the person signed in too long ago";
+        return Ok(if silent {
+            refuse(ErrorCode::LoginRequired, description)
+        } else {
+            Step::SignIn
+        });
+    }
+    if request
+        .expected_subject
+        .as_ref()
+        .is_some_and(|subject| *subject != person.user.id.to_string())
+    {
+        // After a sign-in that could have mended it, there is no use in asking again.
+        let hopeless = silent || fresh || account_chosen;
+        let description = "somebody else is signed in";
+        return Ok(if hopeless {
+            refuse(ErrorCode::LoginRequired, description)
+        } else {
+            Step::SelectAccount
+        });
+    }
+    if request.prompt.select_account && !fresh && !account_chosen {
+        return Ok(Step::SelectAccount);
+    }
+    consent_or_code(authority, incoming, request, person, context).await
+}
+
+fn needs_sign_in(request: &AuthorizationRequest, session: &Session, now: OffsetDateTime) -> bool {
+    let age = now - session.authenticated_at;
+    request.prompt.login
+        || request
+            .max_age
+            .is_some_and(|most| age >= time::Duration::seconds(most.into()))
+}
+
+async fn consent_or_code(
+    authority: &Authority,
+    incoming: &Incoming,
+    request: &AuthorizationRequest,
+    person: Person<'_>,
+    context: &ClientContext,
+) -> Result<Step, Fault> {
+    let client = &incoming.client;
+    let mut connection = authority.db.connection().await?;
+    let before = consent::find(&mut connection, person.user.id, client.id).await?;
+    let missing = consent::missing(before.as_ref(), client, &request.scopes);
+    let was_connected = before.is_some();
+    let granted = before.map(|before| before.scopes).unwrap_or_default();
+    if missing == Missing::Nothing && !request.prompt.consent {
+        return issue_code(authority, incoming, request, &request.scopes, person).map(Step::Answer);
+    }
+    if client.first_party && !request.prompt.consent {
+        drop(connection);
+        let all = granted.union(&request.scopes);
+        remember_first_party(authority, incoming, &all, person, context).await?;
+        return issue_code(authority, incoming, request, &request.scopes, person).map(Step::Answer);
+    }
+    if request.prompt.none {
+        let error =
+            AuthorizationError::new(ErrorCode::ConsentRequired, "the person has not allowed this yet");
+        return Ok(Step::Answer(incoming.reply.error(&error, &authority.issuer)));
+    }
+    let ask = match &missing {
+        Missing::Scopes(new) if !request.prompt.consent => new.clone(),
+        Missing::Scopes(_) | Missing::Nothing | Missing::Everything => request.scopes.clone(),
+    };
+    let granted = request.scopes.without(&ask);
+    Ok(Step::Consent(ConsentQuestion {
+        ask,
+        granted,
+        missing,
+        was_connected,
+    }))
+}
+
+/// A client of the operator's own needs no page, but its consent is on record like any other, so that it is among
+/// the connected apps and can be withdrawn.
+async fn remember_first_party(
+    authority: &Authority,
+    incoming: &Incoming,
+    scopes: &ScopeSet,
+    person: Person<'_>,
+    context: &ClientContext,
+) -> Result<(), Fault> {
+    let now = authority.clock.now();
+    let client = &incoming.client;
+    let mut transaction = authority.db.begin().await?;
+    consent::remember(
+        &mut transaction,
+        person.user.id,
+        client.id,
+        scopes,
+        &client.presentation(),
+        now,
+    )
+    .await?;
+    Record::done(
+        now,
+        Actor::System,
+        Action::ConsentGranted,
+        Subject::Client(client.id),
+    )
+    .account(client.account_id)
+    .from(context)
+    .detail("user", person.user.id.to_string())
+    .detail("scope", scopes.to_string())
+    .detail("first_party", true)
+    .write(&mut transaction)
+    .await?;
+    transaction.commit().await
+}
+
+/// Answers with a code for `scopes`.
+pub(super) fn issue_code(
+    authority: &Authority,
+    incoming: &Incoming,
+    request: &AuthorizationRequest,
+    scopes: &ScopeSet,
+    person: Person<'_>,
+) -> Result<Answer, Fault> {
+    let code = Code::issue(
+        authority,
+        Binding {
+            client_id: incoming.client.id,
+            user_id: person.user.id,
+            session_id: person.session.id,
+            redirect_uri: incoming.reply.redirect_uri.clone(),
+            redirect_uri_was_sent: request.redirect_uri_was_sent,
+            code_challenge: request.code_challenge,
+            scopes: scopes.clone(),
+            nonce: request.nonce.clone(),
+            id_token_claims: request.id_token_claims.clone(),
+            authenticated_at: person.session.authenticated_at,
+        },
+    )?;
+    Ok(incoming.reply.code(code, &authority.issuer))
+}

@@ -1,0 +1,285 @@
+//! Client authentication (RFC 6749 §2.3, §3.2.1).
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{Client, ClientKind, secrets, store};
+use crate::{
+    audit::{Action, Actor, Record, Subject},
+    crypto::{Purpose, Token, same},
+    oauth::Authority,
+    types::{ClientContext, ClientId, Fault},
+    web::{Parameters, Repeated},
+};
+
+/// What a request says of who sent it.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    pub client_id: String,
+    pub method: Method,
+}
+
+/// How it says so.
+#[derive(Clone, Debug)]
+pub enum Method {
+    /// `none`: the id alone.
+    None,
+    /// `client_secret_post`
+    Post(Token),
+    /// `client_secret_basic`
+    Basic(Token),
+}
+
+/// Why a client is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticationFailure {
+    /// `invalid_request`
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// `invalid_client`; the challenge is due if `Authorization` was tried (RFC 6749 §5.2).
+    #[error("{description}")]
+    InvalidClient {
+        challenge: bool,
+        description: &'static str,
+    },
+    /// Too many failures, of this client or from this address.
+    #[error("too many failed attempts")]
+    Throttled(Duration),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<Repeated> for AuthenticationFailure {
+    fn from(repeated: Repeated) -> Self {
+        Self::InvalidRequest(repeated.to_string())
+    }
+}
+
+/// Who counts as one when failures are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Guesser {
+    Client(ClientId, IpAddr),
+    Address(IpAddr),
+}
+
+impl Presented {
+    /// Reads the `Authorization` header and the body.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_request` for two methods at once, `invalid_client` for none at all.
+    pub fn read(authorization: Option<&str>, form: &Parameters) -> Result<Self, AuthenticationFailure> {
+        let client_id = form.one("client_id")?;
+        let secret = form.one("client_secret")?;
+        let basic = authorization.and_then(|header| {
+            let (scheme, credentials) = header.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("basic").then_some(credentials)
+        });
+        let Some(credentials) = basic else {
+            let client_id = client_id.ok_or(AuthenticationFailure::InvalidClient {
+                challenge: authorization.is_some(),
+                description: "client_id is missing: authenticate with HTTP Basic, or send client_id",
+            })?;
+            let method = secret.map_or(Method::None, |secret| Method::Post(Token::presented(secret)));
+            return Ok(Self {
+                client_id: client_id.to_owned(),
+                method,
+            });
+        };
+        if secret.is_some() {
+            return Err(AuthenticationFailure::InvalidRequest(
+                "use one way to authenticate: either HTTP Basic or client_secret in the body".into(),
+            ));
+        }
+        let malformed = AuthenticationFailure::InvalidClient {
+            challenge: true,
+            description: "the Basic credentials are malformed: base64 of form-encoded id and secret is needed",
+        };
+        let Some((id, secret)) = basic_credentials(credentials) else {
+            return Err(malformed);
+        };
+        if client_id.is_some_and(|own| own != id) {
+            return Err(AuthenticationFailure::InvalidRequest(
+                "client_id in the body is not the one that authenticates".into(),
+            ));
+        }
+        let method = if secret.is_empty() {
+            Method::None
+        } else {
+            Method::Basic(Token::from(secret))
+        };
+        Ok(Self {
+            client_id: id,
+            method,
+        })
+    }
+}
+
+/// Both halves are form-encoded before they are joined (RFC 6749 §2.3.1).
+fn basic_credentials(credentials: &str) -> Option<(String, String)> {
+    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    let plain = |text: &str| -> Option<String> {
+        let parameters = Parameters::parse(format!("x={}", text.replace('&', "%26")).as_bytes()).ok()?;
+        Some(parameters.text("x").to_owned())
+    };
+    Some((plain(id)?, plain(secret)?))
+}
+
+/// The client that a request comes from, proved as its kind demands.
+///
+/// # Errors
+///
+/// See [`AuthenticationFailure`]; all that is wrong with a secret reads alike.
+pub async fn authenticate(
+    authority: &Authority,
+    presented: &Presented,
+    context: &ClientContext,
+) -> Result<Arc<Client>, AuthenticationFailure> {
+    let now = authority.clock.now();
+    let challenge = matches!(presented.method, Method::Basic(_));
+    let from_address = Guesser::Address(context.address);
+    let parsed = presented.client_id.parse::<ClientId>().ok();
+    let as_client = parsed.map(|id| Guesser::Client(id, context.address));
+    if let Some(wait) = [Some(from_address), as_client]
+        .into_iter()
+        .flatten()
+        .find_map(|guesser| authority.client_failures.wait(&guesser, now))
+    {
+        return Err(AuthenticationFailure::Throttled(wait));
+    }
+    let client = match parsed {
+        Some(id) => authority.clients.get(id).await?,
+        None => None,
+    };
+    let refused = |description| AuthenticationFailure::InvalidClient {
+        challenge,
+        description,
+    };
+    let Some(client) = client else {
+        authority.client_failures.failed(from_address, now);
+        return Err(refused("the client is not known, or its secret is wrong"));
+    };
+    let proved = match (&presented.method, client.registration.kind) {
+        (Method::None, ClientKind::Public) => true,
+        (Method::None, ClientKind::Confidential) => {
+            return Err(refused("this client must authenticate with its secret"));
+        }
+        (Method::Basic(_) | Method::Post(_), ClientKind::Public) => false,
+        (Method::Basic(secret) | Method::Post(secret), ClientKind::Confidential) => {
+            secret_is_good(authority, &client, secret).await?
+        }
+    };
+    if !proved {
+        authority.client_failures.failed(from_address, now);
+        authority
+            .client_failures
+            .failed(Guesser::Client(client.id, context.address), now);
+        if authority
+            .client_failures
+            .wait(&Guesser::Client(client.id, context.address), now)
+            .is_some()
+        {
+            record_refusal(authority, &client, context).await?;
+        }
+        return Err(refused("the client is not known, or its secret is wrong"));
+    }
+    if client.disabled_at.is_some() {
+        return Err(refused("this client is disabled"));
+    }
+    Ok(client)
+}
+
+async fn secret_is_good(authority: &Authority, client: &Client, secret: &Token) -> Result<bool, Fault> {
+    let now = authority.clock.now();
+    let mut good = None;
+    for own in &client.secrets {
+        let alive = own.expires_at.is_none_or(|end| now < end);
+        let message = secrets::message(client.id, secret);
+        let presented = authority
+            .keyring
+            .mac_with(Purpose::ClientSecret, own.mac.key_id, &message);
+        if presented.is_some_and(|mac| same(&mac.tag, &own.mac.tag)) && alive {
+            good = Some(own);
+        }
+    }
+    let Some(own) = good else { return Ok(false) };
+    if own.mac.key_id != authority.keyring.current_id(Purpose::ClientSecret)? {
+        let mac = authority
+            .keyring
+            .mac(Purpose::ClientSecret, &secrets::message(client.id, secret))?;
+        store::rehash_secret(&mut *authority.db.connection().await?, own.id, mac).await?;
+    }
+    Ok(true)
+}
+
+/// One record when guessing is stopped, not one for each guess: the trail must not be floodable.
+async fn record_refusal(
+    authority: &Authority,
+    client: &Client,
+    context: &ClientContext,
+) -> Result<(), Fault> {
+    let record = Record::refused(
+        authority.clock.now(),
+        Actor::Anonymous,
+        Action::ClientRefused,
+        Subject::Client(client.id),
+    );
+    record
+        .account(client.account_id)
+        .from(context)
+        .write(&mut *authority.db.connection().await?)
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(text: &str) -> Parameters {
+        Parameters::parse(text.as_bytes()).expect(text)
+    }
+
+    #[test]
+    fn basic_credentials_are_form_decoded() {
+        let header = format!("Basic {}", STANDARD.encode("cli%3A1:a%20b%2B%26c"));
+        let presented = Presented::read(Some(&header), &form("")).expect("readable");
+        assert_eq!(presented.client_id, "cli:1");
+        assert!(matches!(presented.method, Method::Basic(secret) if secret.expose() == "a b+&c"));
+    }
+
+    #[test]
+    fn two_methods_are_refused() {
+        let header = format!("Basic {}", STANDARD.encode("a:b"));
+        for body in [
+            "client_id=a&client_secret=b",
+            "client_id=other",
+            "client_id=a&client_id=a",
+        ] {
+            let refused = Presented::read(Some(&header), &form(body));
+            assert!(
+                matches!(refused, Err(AuthenticationFailure::InvalidRequest(_))),
+                "{body}"
+            );
+        }
+        assert!(Presented::read(Some(&header), &form("client_id=a")).is_ok());
+    }
+
+    #[test]
+    fn no_client_at_all_is_invalid_client() {
+        for header in [
+            None,
+            Some("Bearer x"),
+            Some("Basic"),
+            Some("Basic !!!"),
+            Some("Basic YQ=="),
+        ] {
+            let refused = Presented::read(header, &form("grant_type=x"));
+            assert!(
+                matches!(refused, Err(AuthenticationFailure::InvalidClient { .. })),
+                "{header:?}"
+            );
+        }
+    }
+}

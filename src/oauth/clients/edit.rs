@@ -1,0 +1,128 @@
+use super::{Client, Logo, Registration, RegistrationError, register::RegisterError, secrets::with, store};
+use crate::{
+    audit::{Action, Actor, Record, Subject},
+    oauth::{Authority, grants, scopes},
+    revocation::{self, Reason},
+    types::{ClientContext, Fault},
+};
+
+/// What to do with the logo.
+#[derive(Clone, Debug)]
+pub enum LogoChange {
+    Keep,
+    Remove,
+    Set(Logo),
+}
+
+/// Changes a client; every node goes by the new registration when this returns.
+///
+/// # Errors
+///
+/// If the registration cannot stand. The kind stays what it is: a client that could keep a secret and one
+/// that could not are not the same client.
+pub async fn edit_client(
+    authority: &Authority,
+    client: &Client,
+    registration: &Registration,
+    logo: LogoChange,
+    actor: Actor,
+    context: Option<&ClientContext>,
+) -> Result<(), RegisterError> {
+    let registration = Registration {
+        kind: client.registration.kind,
+        ..registration.clone()
+    };
+    let mut transaction = authority.db.begin().await?;
+    registration.check(&scopes::catalogue(&mut transaction).await?, client.first_party)?;
+    let verified = client.publisher_verified && client.registration.publisher == registration.publisher;
+    if !store::update(&mut transaction, client.id, &registration, verified).await? {
+        return Err(RegistrationError::Name.into());
+    }
+    match &logo {
+        LogoChange::Keep => {}
+        LogoChange::Remove => store::set_logo(&mut transaction, client.id, None).await?,
+        LogoChange::Set(logo) => store::set_logo(&mut transaction, client.id, Some(logo)).await?,
+    }
+    let record = Record::done(
+        authority.clock.now(),
+        actor,
+        Action::ClientChanged,
+        Subject::Client(client.id),
+    )
+    .account(client.account_id)
+    .detail("changed", changes(&client.registration, &registration, &logo));
+    authority
+        .commit_client_change(transaction, client.id, with(record, context))
+        .await?;
+    Ok(())
+}
+
+fn changes(before: &Registration, after: &Registration, logo: &LogoChange) -> Vec<&'static str> {
+    [
+        ("name", before.name != after.name),
+        ("redirect_uris", before.redirect_uris != after.redirect_uris),
+        ("grant_types", before.grant_types != after.grant_types),
+        ("scopes", before.scopes != after.scopes),
+        ("optional_scopes", before.optional_scopes != after.optional_scopes),
+        ("publisher", before.publisher != after.publisher),
+        ("id_token_alg", before.id_token_alg != after.id_token_alg),
+        ("retry_window", before.retry_window != after.retry_window),
+        ("logo", !matches!(logo, LogoChange::Keep)),
+    ]
+    .into_iter()
+    .filter_map(|(name, changed)| changed.then_some(name))
+    .collect()
+}
+
+/// Shuts a client out, or lets it in again. Shut out, it cannot authenticate, start a flow or refresh, and
+/// its access tokens are dead everywhere when this returns; grants stay for the day it is let in.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn set_disabled(
+    authority: &Authority,
+    client: &Client,
+    disabled: bool,
+    actor: Actor,
+    context: Option<&ClientContext>,
+) -> Result<(), Fault> {
+    let now = authority.clock.now();
+    let mut transaction = authority.db.begin().await?;
+    store::set_disabled(&mut transaction, client.id, disabled.then_some(now)).await?;
+    let action = if disabled {
+        Action::ClientDisabled
+    } else {
+        Action::ClientEnabled
+    };
+    let record = Record::done(now, actor, action, Subject::Client(client.id)).account(client.account_id);
+    authority
+        .commit_client_change(transaction, client.id, with(record, context))
+        .await
+}
+
+/// Removes a client with its secrets, consents and grants; nothing that it held is good when this returns.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn delete_client(
+    authority: &Authority,
+    client: &Client,
+    actor: Actor,
+    context: Option<&ClientContext>,
+) -> Result<(), Fault> {
+    let now = authority.clock.now();
+    let mut transaction = authority.db.begin().await?;
+    store::lock(&mut transaction, client.id).await?;
+    let live = grants::live_of_client(&mut transaction, client.id, now).await?;
+    store::delete(&mut transaction, client.id).await?;
+    let record = Record::done(now, actor, Action::ClientDeleted, Subject::Client(client.id))
+        .account(client.account_id)
+        .detail("name", client.registration.name.as_str())
+        .detail("grants", live.len());
+    with(record, context).write(&mut transaction).await?;
+    let mut entries: Vec<_> = live.into_iter().map(revocation::Subject::Grant).collect();
+    entries.push(revocation::Subject::Client(client.id));
+    authority.commit(transaction, &entries, Reason::Deleted).await
+}

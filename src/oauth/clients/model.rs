@@ -1,0 +1,250 @@
+use std::{str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::Logo;
+use crate::{
+    config::{Config, SigningAlgorithm},
+    crypto::{Mac, digest},
+    oauth::scopes::Catalogue,
+    types::{AccountId, AppId, ClientId, ClientSecretId, InvalidRedirectUri, RedirectUri, ScopeSet},
+};
+
+/// Whether a client can keep a secret (RFC 6749 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    Public,
+    Confidential,
+}
+
+impl ClientKind {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Confidential => "confidential",
+        }
+    }
+}
+
+impl FromStr for ClientKind {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "public" => Ok(Self::Public),
+            "confidential" => Ok(Self::Confidential),
+            _ => Err("a client is public or confidential"),
+        }
+    }
+}
+
+/// What a client may come to the token endpoint with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    AuthorizationCode,
+    RefreshToken,
+    ClientCredentials,
+}
+
+impl GrantType {
+    pub const ALL: [Self; 3] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+    ];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+}
+
+impl FromStr for GrantType {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|grant| grant.name() == text)
+            .ok_or("a grant type is authorization_code, refresh_token or client_credentials")
+    }
+}
+
+/// A secret of a confidential client, as it is kept: its digest, never itself.
+#[derive(Clone, Debug)]
+pub struct ClientSecret {
+    pub id: ClientSecretId,
+    pub mac: Mac,
+    /// The first characters, by which its owner knows it again.
+    pub hint: String,
+    pub created_at: OffsetDateTime,
+    /// When it stops being good, if it was replaced.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// What is registered of a client and can be changed.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    pub name: String,
+    pub kind: ClientKind,
+    pub redirect_uris: Vec<RedirectUri>,
+    pub grant_types: Vec<GrantType>,
+    /// The most it may ever ask for.
+    pub scopes: ScopeSet,
+    /// Those of them that the client can do without: people may leave them out.
+    pub optional_scopes: ScopeSet,
+    /// Who stands behind it, as the consent page says.
+    pub publisher: Option<String>,
+    pub id_token_alg: SigningAlgorithm,
+    /// How long it may repeat a refresh; none is the default for its kind.
+    pub retry_window: Option<Duration>,
+}
+
+/// Why a registration cannot stand. Each names what to mend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    #[error("a name of 1 to 80 characters is needed")]
+    Name,
+    #[error("a publisher is at most 80 characters")]
+    Publisher,
+    #[error("redirect URI {0}: {1}")]
+    RedirectUri(String, InvalidRedirectUri),
+    #[error("at least one redirect URI is needed for the authorization code grant")]
+    NoRedirectUri,
+    #[error("at most 20 redirect URIs can be registered")]
+    ManyRedirectUris,
+    #[error("at least one grant type is needed")]
+    NoGrantType,
+    #[error("refresh tokens come with authorization codes: allow authorization_code too")]
+    RefreshAlone,
+    #[error("client_credentials needs a client that can keep a secret: make it confidential")]
+    PublicCredentials,
+    #[error("scope {0} is not in the catalogue; `claviger scope add` adds it")]
+    UnknownScope(String),
+    #[error("scope {0} is not for this kind of client")]
+    ForbiddenScope(String),
+    #[error("the retry window is 0 to 60 seconds")]
+    RetryWindow,
+}
+
+impl Registration {
+    const LONGEST_NAME: usize = 80;
+    const MOST_REDIRECT_URIS: usize = 20;
+    const LONGEST_RETRY_WINDOW: Duration = Duration::from_secs(60);
+
+    /// Checks what must hold of every client, whoever registers it.
+    ///
+    /// # Errors
+    ///
+    /// Names the first thing to mend.
+    pub fn check(&self, catalogue: &Catalogue, first_party: bool) -> Result<(), RegistrationError> {
+        if !(1..=Self::LONGEST_NAME).contains(&self.name.trim().chars().count()) {
+            return Err(RegistrationError::Name);
+        }
+        if self
+            .publisher
+            .as_ref()
+            .is_some_and(|publisher| publisher.chars().count() > Self::LONGEST_NAME)
+        {
+            return Err(RegistrationError::Publisher);
+        }
+        if self.redirect_uris.len() > Self::MOST_REDIRECT_URIS {
+            return Err(RegistrationError::ManyRedirectUris);
+        }
+        if self.grant_types.is_empty() {
+            return Err(RegistrationError::NoGrantType);
+        }
+        let codes = self.grant_types.contains(&GrantType::AuthorizationCode);
+        if codes && self.redirect_uris.is_empty() {
+            return Err(RegistrationError::NoRedirectUri);
+        }
+        if self.grant_types.contains(&GrantType::RefreshToken) && !codes {
+            return Err(RegistrationError::RefreshAlone);
+        }
+        if self.kind == ClientKind::Public && self.grant_types.contains(&GrantType::ClientCredentials) {
+            return Err(RegistrationError::PublicCredentials);
+        }
+        if self
+            .retry_window
+            .is_some_and(|window| window > Self::LONGEST_RETRY_WINDOW)
+        {
+            return Err(RegistrationError::RetryWindow);
+        }
+        for scope in &self.scopes {
+            let entry = catalogue
+                .find(scope.as_str())
+                .ok_or_else(|| RegistrationError::UnknownScope(scope.to_string()))?;
+            if !entry.audience.admits(self.kind, first_party) {
+                return Err(RegistrationError::ForbiddenScope(scope.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A client with all that the endpoints ask of it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub id: ClientId,
+    pub app_id: AppId,
+    pub account_id: AccountId,
+    pub registration: Registration,
+    /// The operator's own: consent may be skipped.
+    pub first_party: bool,
+    pub publisher_verified: bool,
+    /// The digest of its logo, which is also the logo's address.
+    pub logo_digest: Option<String>,
+    pub secrets: Vec<ClientSecret>,
+    pub disabled_at: Option<OffsetDateTime>,
+    pub created_at: OffsetDateTime,
+}
+
+impl Client {
+    #[must_use]
+    pub fn allows(&self, grant_type: GrantType) -> bool {
+        self.registration.grant_types.contains(&grant_type)
+    }
+
+    /// How long a refresh may be repeated: nothing for clients that do not prove who they are, unless their
+    /// owner said otherwise.
+    #[must_use]
+    pub fn retry_window(&self, config: &Config) -> Duration {
+        self.registration
+            .retry_window
+            .unwrap_or(match self.registration.kind {
+                ClientKind::Public => Duration::ZERO,
+                ClientKind::Confidential => config.oauth.retry_window.duration(),
+            })
+    }
+
+    /// Where the logo can be fetched from this server.
+    #[must_use]
+    pub fn logo_path(&self) -> Option<String> {
+        self.logo_digest
+            .as_ref()
+            .map(|digest| Logo::path(self.id, digest))
+    }
+
+    /// A digest of what people are shown of a client: when it changes, they are asked again.
+    #[must_use]
+    pub fn presentation(&self) -> [u8; 32] {
+        let mut hosts: Vec<String> = self
+            .registration
+            .redirect_uris
+            .iter()
+            .map(RedirectUri::host)
+            .collect();
+        hosts.sort();
+        hosts.dedup();
+        let logo = self.logo_digest.as_deref().unwrap_or_default();
+        let shown = [self.registration.name.as_str(), logo, &hosts.join(" ")].join("\u{1f}");
+        digest(shown.as_bytes())
+    }
+}

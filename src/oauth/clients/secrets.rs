@@ -1,0 +1,133 @@
+//! Client secrets: several may be good at a time, so that a new one can be rolled out before the old one goes.
+
+use super::{Client, ClientKind, ClientSecret, store};
+use crate::{
+    audit::{Action, Actor, Record, Subject as AuditSubject},
+    crypto::{Purpose, Token},
+    oauth::Authority,
+    types::{ClientContext, ClientId, ClientSecretId, Fault},
+};
+
+/// Why a secret cannot be added or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    #[error("a public client has no secret")]
+    PublicClient,
+    #[error("a client has at most {MOST} secrets: revoke one first")]
+    TooMany,
+    #[error("this is the only secret of the client: add another one first")]
+    Last,
+    #[error("no such secret")]
+    Unknown,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+const MOST: usize = 5;
+const PREFIX: &str = "cs_";
+const HINT_LENGTH: usize = 8;
+
+/// What is digested: the secret with its owner, so that a digest moved to another client's row is no use.
+pub(super) fn message(client: ClientId, secret: &Token) -> Vec<u8> {
+    [client.uuid().as_bytes().as_slice(), secret.expose().as_bytes()].concat()
+}
+
+pub(super) fn mint(authority: &Authority, client: ClientId) -> Result<(Token, ClientSecret), Fault> {
+    let token = Token::random(PREFIX, &authority.entropy);
+    let secret = ClientSecret {
+        id: ClientSecretId::new(&authority.clock, &authority.entropy),
+        mac: authority
+            .keyring
+            .mac(Purpose::ClientSecret, &message(client, &token))?,
+        hint: token.expose().chars().take(HINT_LENGTH).collect(),
+        created_at: authority.clock.now(),
+        expires_at: None,
+    };
+    Ok((token, secret))
+}
+
+/// Adds a secret beside those that are there; its value is in this answer alone.
+///
+/// # Errors
+///
+/// See [`SecretError`].
+pub async fn add_secret(
+    authority: &Authority,
+    client: &Client,
+    actor: Actor,
+    context: Option<&ClientContext>,
+) -> Result<(Token, ClientSecret), SecretError> {
+    if client.registration.kind == ClientKind::Public {
+        return Err(SecretError::PublicClient);
+    }
+    let (token, secret) = mint(authority, client.id)?;
+    let mut transaction = authority.db.begin().await?;
+    store::lock(&mut transaction, client.id).await?;
+    let now_there = store::client(&mut transaction, client.id)
+        .await?
+        .ok_or(SecretError::Unknown)?;
+    if now_there.secrets.len() >= MOST {
+        return Err(SecretError::TooMany);
+    }
+    store::insert_secret(&mut transaction, client.id, &secret).await?;
+    let record = Record::done(
+        secret.created_at,
+        actor,
+        Action::ClientSecretAdded,
+        AuditSubject::Client(client.id),
+    )
+    .account(client.account_id)
+    .detail("hint", secret.hint.as_str());
+    authority
+        .commit_client_change(transaction, client.id, with(record, context))
+        .await?;
+    Ok((token, secret))
+}
+
+/// Takes a secret back: no node accepts it any more when this returns.
+///
+/// # Errors
+///
+/// See [`SecretError`].
+pub async fn revoke_secret(
+    authority: &Authority,
+    client: &Client,
+    id: ClientSecretId,
+    actor: Actor,
+    context: Option<&ClientContext>,
+) -> Result<(), SecretError> {
+    let mut transaction = authority.db.begin().await?;
+    store::lock(&mut transaction, client.id).await?;
+    let now_there = store::client(&mut transaction, client.id)
+        .await?
+        .ok_or(SecretError::Unknown)?;
+    let secret = now_there
+        .secrets
+        .iter()
+        .find(|secret| secret.id == id)
+        .ok_or(SecretError::Unknown)?;
+    if now_there.secrets.len() == 1 {
+        return Err(SecretError::Last);
+    }
+    store::delete_secret(&mut transaction, client.id, id).await?;
+    let record = Record::done(
+        authority.clock.now(),
+        actor,
+        Action::ClientSecretRevoked,
+        AuditSubject::Client(client.id),
+    )
+    .account(client.account_id)
+    .detail("hint", secret.hint.as_str());
+    authority
+        .commit_client_change(transaction, client.id, with(record, context))
+        .await?;
+    Ok(())
+}
+
+/// Acts from the command line have no address.
+pub(super) fn with(record: Record, context: Option<&ClientContext>) -> Record {
+    match context {
+        Some(context) => record.from(context),
+        None => record,
+    }
+}

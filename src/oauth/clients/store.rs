@@ -1,0 +1,429 @@
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Client, ClientSecret, Logo, Registration};
+use crate::{
+    config::SigningAlgorithm,
+    crypto::{KeyId, Mac},
+    db::schema::{apps, client_secrets, clients},
+    types::{AccountId, AppId, ClientId, ClientSecretId, Fault, Scope, ScopeSet},
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = clients, check_for_backend(diesel::pg::Pg))]
+struct ClientRow {
+    id: Uuid,
+    app_id: Uuid,
+    name: String,
+    kind: String,
+    first_party: bool,
+    publisher: Option<String>,
+    publisher_verified: bool,
+    logo_digest: Option<String>,
+    redirect_uris: Vec<String>,
+    grant_types: Vec<String>,
+    scopes: Vec<String>,
+    optional_scopes: Vec<String>,
+    id_token_alg: String,
+    retry_window_seconds: Option<i32>,
+    disabled_at: Option<OffsetDateTime>,
+    created_at: OffsetDateTime,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = client_secrets, check_for_backend(diesel::pg::Pg))]
+struct SecretRow {
+    id: Uuid,
+    client_id: Uuid,
+    key_id: i32,
+    mac: Vec<u8>,
+    hint: String,
+    expires_at: Option<OffsetDateTime>,
+    created_at: OffsetDateTime,
+}
+
+impl TryFrom<SecretRow> for ClientSecret {
+    type Error = Fault;
+
+    fn try_from(row: SecretRow) -> Result<Self, Fault> {
+        let tag = row
+            .mac
+            .try_into()
+            .map_err(|_| Fault::inconsistent("client_secrets", "mac", row.id))?;
+        Ok(Self {
+            id: ClientSecretId::from_uuid(row.id),
+            mac: Mac {
+                key_id: KeyId(row.key_id),
+                tag,
+            },
+            hint: row.hint,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        })
+    }
+}
+
+pub(super) fn algorithm_name(algorithm: SigningAlgorithm) -> &'static str {
+    match algorithm {
+        SigningAlgorithm::ES256 => "ES256",
+        SigningAlgorithm::EdDSA => "EdDSA",
+        SigningAlgorithm::RS256 => "RS256",
+    }
+}
+
+fn scope_set(scopes: &[String]) -> Option<ScopeSet> {
+    scopes.iter().map(|scope| scope.parse::<Scope>().ok()).collect()
+}
+
+fn entity(row: ClientRow, account: Uuid, secrets: Vec<ClientSecret>) -> Result<Client, Fault> {
+    let id = ClientId::from_uuid(row.id);
+    let bad = |column: &str| Fault::inconsistent("clients", column, id);
+    let id_token_alg = [
+        SigningAlgorithm::ES256,
+        SigningAlgorithm::EdDSA,
+        SigningAlgorithm::RS256,
+    ]
+    .into_iter()
+    .find(|algorithm| algorithm_name(*algorithm) == row.id_token_alg)
+    .ok_or_else(|| bad("id_token_alg"))?;
+    let retry_window = row
+        .retry_window_seconds
+        .map(|seconds| u64::try_from(seconds).map(Duration::from_secs))
+        .transpose()
+        .map_err(|_| bad("retry_window_seconds"))?;
+    let registration = Registration {
+        name: row.name,
+        kind: row.kind.parse().map_err(|_| bad("kind"))?,
+        redirect_uris: row
+            .redirect_uris
+            .iter()
+            .map(|uri| uri.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|_| bad("redirect_uris"))?,
+        grant_types: row
+            .grant_types
+            .iter()
+            .map(|grant| grant.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|_| bad("grant_types"))?,
+        scopes: scope_set(&row.scopes).ok_or_else(|| bad("scopes"))?,
+        optional_scopes: scope_set(&row.optional_scopes).ok_or_else(|| bad("optional_scopes"))?,
+        publisher: row.publisher,
+        id_token_alg,
+        retry_window,
+    };
+    Ok(Client {
+        id,
+        app_id: AppId::from_uuid(row.app_id),
+        account_id: AccountId::from_uuid(account),
+        registration,
+        first_party: row.first_party,
+        publisher_verified: row.publisher_verified,
+        logo_digest: row.logo_digest,
+        secrets,
+        disabled_at: row.disabled_at,
+        created_at: row.created_at,
+    })
+}
+
+/// The client of that id, with its secrets.
+///
+/// # Errors
+///
+/// If the database is out of reach, or its row makes no sense.
+pub async fn client(connection: &mut AsyncPgConnection, id: ClientId) -> Result<Option<Client>, Fault> {
+    let found: Option<(ClientRow, Uuid)> = clients::table
+        .inner_join(apps::table)
+        .filter(clients::id.eq(id.uuid()))
+        .select((ClientRow::as_select(), apps::account_id))
+        .first(connection)
+        .await
+        .optional()?;
+    let Some((row, account)) = found else {
+        return Ok(None);
+    };
+    let secrets = secrets_of(connection, &[row.id]).await?;
+    entity(
+        row,
+        account,
+        secrets.into_iter().map(|(_, secret)| secret).collect(),
+    )
+    .map(Some)
+}
+
+/// All clients of an app, oldest first.
+///
+/// # Errors
+///
+/// As [`client`].
+pub async fn clients_of_app(connection: &mut AsyncPgConnection, app: AppId) -> Result<Vec<Client>, Fault> {
+    let rows: Vec<(ClientRow, Uuid)> = clients::table
+        .inner_join(apps::table)
+        .filter(clients::app_id.eq(app.uuid()))
+        .order(clients::created_at)
+        .select((ClientRow::as_select(), apps::account_id))
+        .load(connection)
+        .await?;
+    let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id).collect();
+    let secrets = secrets_of(connection, &ids).await?;
+    rows.into_iter()
+        .map(|(row, account)| {
+            let own = secrets
+                .iter()
+                .filter(|(client, _)| *client == row.id)
+                .map(|(_, secret)| secret.clone());
+            let own = own.collect();
+            entity(row, account, own)
+        })
+        .collect()
+}
+
+/// How many clients an app has.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn count_of_app(connection: &mut AsyncPgConnection, app: AppId) -> Result<i64, Fault> {
+    Ok(clients::table
+        .filter(clients::app_id.eq(app.uuid()))
+        .count()
+        .get_result(connection)
+        .await?)
+}
+
+async fn secrets_of(
+    connection: &mut AsyncPgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, ClientSecret)>, Fault> {
+    client_secrets::table
+        .filter(client_secrets::client_id.eq_any(ids))
+        .order(client_secrets::created_at.desc())
+        .select(SecretRow::as_select())
+        .load(connection)
+        .await?
+        .into_iter()
+        .map(|row| Ok((row.client_id, row.try_into()?)))
+        .collect()
+}
+
+#[derive(AsChangeset, Insertable)]
+#[diesel(table_name = clients, treat_none_as_null = true)]
+struct RegistrationRow<'r> {
+    name: &'r str,
+    kind: &'static str,
+    publisher: Option<&'r str>,
+    redirect_uris: Vec<&'r str>,
+    grant_types: Vec<&'static str>,
+    scopes: Vec<String>,
+    optional_scopes: Vec<String>,
+    id_token_alg: &'static str,
+    retry_window_seconds: Option<i32>,
+}
+
+impl<'r> From<&'r Registration> for RegistrationRow<'r> {
+    fn from(registration: &'r Registration) -> Self {
+        Self {
+            name: registration.name.trim(),
+            kind: registration.kind.name(),
+            publisher: registration
+                .publisher
+                .as_deref()
+                .map(str::trim)
+                .filter(|publisher| !publisher.is_empty()),
+            redirect_uris: registration
+                .redirect_uris
+                .iter()
+                .map(crate::types::RedirectUri::as_str)
+                .collect(),
+            grant_types: registration
+                .grant_types
+                .iter()
+                .map(|grant| grant.name())
+                .collect(),
+            scopes: registration.scopes.to_strings(),
+            optional_scopes: registration
+                .optional_scopes
+                .iter()
+                .filter(|scope| registration.scopes.contains(scope.as_str()))
+                .map(ToString::to_string)
+                .collect(),
+            id_token_alg: algorithm_name(registration.id_token_alg),
+            retry_window_seconds: registration
+                .retry_window
+                .and_then(|window| i32::try_from(window.as_secs()).ok()),
+        }
+    }
+}
+
+pub(super) async fn insert(
+    connection: &mut AsyncPgConnection,
+    id: ClientId,
+    app: AppId,
+    registration: &Registration,
+    first_party: bool,
+    now: OffsetDateTime,
+) -> Result<(), Fault> {
+    diesel::insert_into(clients::table)
+        .values((
+            clients::id.eq(id.uuid()),
+            clients::app_id.eq(app.uuid()),
+            RegistrationRow::from(registration),
+            clients::first_party.eq(first_party),
+            clients::publisher_verified.eq(first_party),
+            clients::created_at.eq(now),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes what can be changed. A new publisher is not verified until an operator says so.
+pub(super) async fn update(
+    connection: &mut AsyncPgConnection,
+    id: ClientId,
+    registration: &Registration,
+    publisher_verified: bool,
+) -> Result<bool, Fault> {
+    let changed = diesel::update(clients::table.find(id.uuid()))
+        .set((
+            RegistrationRow::from(registration),
+            clients::publisher_verified.eq(publisher_verified),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(changed == 1)
+}
+
+pub(super) async fn set_logo(
+    connection: &mut AsyncPgConnection,
+    id: ClientId,
+    logo: Option<&Logo>,
+) -> Result<(), Fault> {
+    diesel::update(clients::table.find(id.uuid()))
+        .set((
+            clients::logo.eq(logo.map(|logo| logo.bytes.as_slice())),
+            clients::logo_type.eq(logo.map(|logo| logo.content_type)),
+            clients::logo_digest.eq(logo.map(|logo| Logo::digest_of(&logo.bytes))),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The logo of a client.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn logo(connection: &mut AsyncPgConnection, id: ClientId) -> Result<Option<Logo>, Fault> {
+    let row: Option<(Option<Vec<u8>>, Option<String>)> = clients::table
+        .find(id.uuid())
+        .select((clients::logo, clients::logo_type))
+        .first(connection)
+        .await
+        .optional()?;
+    let Some((Some(bytes), Some(content_type))) = row else {
+        return Ok(None);
+    };
+    let content_type =
+        Logo::known_type(&content_type).ok_or_else(|| Fault::inconsistent("clients", "logo_type", id))?;
+    Ok(Some(Logo { content_type, bytes }))
+}
+
+pub(super) async fn set_disabled(
+    connection: &mut AsyncPgConnection,
+    id: ClientId,
+    at: Option<OffsetDateTime>,
+) -> Result<bool, Fault> {
+    let changed = diesel::update(clients::table.find(id.uuid()))
+        .set(clients::disabled_at.eq(at))
+        .execute(connection)
+        .await?;
+    Ok(changed == 1)
+}
+
+pub(super) async fn delete(connection: &mut AsyncPgConnection, id: ClientId) -> Result<bool, Fault> {
+    Ok(diesel::delete(clients::table.find(id.uuid()))
+        .execute(connection)
+        .await?
+        == 1)
+}
+
+pub(super) async fn insert_secret(
+    connection: &mut AsyncPgConnection,
+    client: ClientId,
+    secret: &ClientSecret,
+) -> Result<(), Fault> {
+    diesel::insert_into(client_secrets::table)
+        .values((
+            client_secrets::id.eq(secret.id.uuid()),
+            client_secrets::client_id.eq(client.uuid()),
+            client_secrets::key_id.eq(secret.mac.key_id.0),
+            client_secrets::mac.eq(secret.mac.tag.as_slice()),
+            client_secrets::hint.eq(&secret.hint),
+            client_secrets::expires_at.eq(secret.expires_at),
+            client_secrets::created_at.eq(secret.created_at),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Locks the client's row, so that two hands cannot both remove its last secret.
+pub(super) async fn lock(connection: &mut AsyncPgConnection, id: ClientId) -> Result<bool, Fault> {
+    let found: Option<Uuid> = clients::table
+        .find(id.uuid())
+        .select(clients::id)
+        .for_update()
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}
+
+pub(super) async fn delete_secret(
+    connection: &mut AsyncPgConnection,
+    client: ClientId,
+    secret: ClientSecretId,
+) -> Result<bool, Fault> {
+    let row = client_secrets::table
+        .find(secret.uuid())
+        .filter(client_secrets::client_id.eq(client.uuid()));
+    Ok(diesel::delete(row).execute(connection).await? == 1)
+}
+
+/// Digests a secret anew under the current key, when it was presented.
+pub(super) async fn rehash_secret(
+    connection: &mut AsyncPgConnection,
+    secret: ClientSecretId,
+    mac: Mac,
+) -> Result<(), Fault> {
+    diesel::update(client_secrets::table.find(secret.uuid()))
+        .set((
+            client_secrets::key_id.eq(mac.key_id.0),
+            client_secrets::mac.eq(mac.tag.as_slice()),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Takes a scope out of every client's ceiling, and says whose that was.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn drop_scope(connection: &mut AsyncPgConnection, name: &str) -> Result<Vec<ClientId>, Fault> {
+    use diesel::dsl::array_remove;
+
+    let ids: Vec<Uuid> = diesel::update(clients::table.filter(clients::scopes.contains(vec![name])))
+        .set(clients::scopes.eq(array_remove(clients::scopes, name)))
+        .returning(clients::id)
+        .get_results(connection)
+        .await?;
+    Ok(ids.into_iter().map(ClientId::from_uuid).collect())
+}

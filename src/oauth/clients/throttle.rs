@@ -1,0 +1,88 @@
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use time::OffsetDateTime;
+
+/// Counts failures in the running minute, of clients and of addresses alike, in this node's memory: it
+/// slows guessing down, and costs those who do not guess nothing.
+#[derive(Clone)]
+pub struct Throttle<K> {
+    most: u32,
+    failures: Arc<Mutex<HashMap<K, Window>>>,
+}
+
+struct Window {
+    began: OffsetDateTime,
+    failures: u32,
+}
+
+impl<K: Eq + Hash> Throttle<K> {
+    const WINDOW: Duration = Duration::from_secs(60);
+    /// Subjects that are remembered; a flood from many addresses must not fill the memory.
+    const MOST_SUBJECTS: usize = 100_000;
+
+    #[must_use]
+    pub fn new(most: u32) -> Self {
+        Self {
+            most,
+            failures: Arc::default(),
+        }
+    }
+
+    /// How long the subject has to wait, if it has failed too often.
+    #[must_use]
+    pub fn wait(&self, subject: &K, now: OffsetDateTime) -> Option<Duration> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = failures
+            .get(subject)
+            .filter(|window| window.failures >= self.most)?;
+        Duration::try_from(window.began + Self::WINDOW - now)
+            .ok()
+            .filter(|wait| !wait.is_zero())
+    }
+
+    /// Counts a failure.
+    pub fn failed(&self, subject: K, now: OffsetDateTime) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= Self::MOST_SUBJECTS {
+            failures.retain(|_, window| now < window.began + Self::WINDOW);
+        }
+        let window = failures.entry(subject).or_insert(Window {
+            began: now,
+            failures: 0,
+        });
+        if now >= window.began + Self::WINDOW {
+            *window = Window {
+                began: now,
+                failures: 0,
+            };
+        }
+        window.failures = window.failures.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_opens_again_after_a_minute() {
+        let throttle = Throttle::new(2);
+        let start = OffsetDateTime::UNIX_EPOCH;
+        throttle.failed("a", start);
+        assert_eq!(throttle.wait(&"a", start), None);
+        throttle.failed("a", start);
+        assert_eq!(
+            throttle.wait(&"a", start + Duration::from_secs(20)),
+            Some(Duration::from_secs(40))
+        );
+        assert_eq!(throttle.wait(&"b", start), None);
+        assert_eq!(throttle.wait(&"a", start + Duration::from_secs(60)), None);
+        throttle.failed("a", start + Duration::from_secs(60));
+        assert_eq!(throttle.wait(&"a", start + Duration::from_secs(61)), None);
+    }
+}

@@ -1,0 +1,396 @@
+use diesel::{dsl::sql, prelude::*, sql_types};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Fingerprint, Grant, RevokedReason, model::place};
+use crate::{
+    crypto::{Keyring, Purpose},
+    db::schema::{consents, grants, users},
+    oauth::consent,
+    types::{ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = grants, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    id: Uuid,
+    client_id: Uuid,
+    user_id: Uuid,
+    session_id: Uuid,
+    scopes: Vec<String>,
+    redirect_host: String,
+    authenticated_at: OffsetDateTime,
+    generation: i32,
+    rotated_at: OffsetDateTime,
+    refreshes: i64,
+    context_mac: Vec<u8>,
+    context_sealed: Vec<u8>,
+    created_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    revoked_at: Option<OffsetDateTime>,
+}
+
+fn scope_set(scopes: &[String], id: Uuid) -> Result<ScopeSet, Fault> {
+    scopes
+        .iter()
+        .map(|scope| scope.parse::<Scope>())
+        .collect::<Result<_, _>>()
+        .map_err(|_| Fault::inconsistent("grants", "scopes", GrantId::from_uuid(id)))
+}
+
+impl TryFrom<Row> for Grant {
+    type Error = Fault;
+
+    fn try_from(row: Row) -> Result<Self, Fault> {
+        Ok(Self {
+            scopes: scope_set(&row.scopes, row.id)?,
+            id: GrantId::from_uuid(row.id),
+            client_id: ClientId::from_uuid(row.client_id),
+            user_id: UserId::from_uuid(row.user_id),
+            session_id: SessionId::from_uuid(row.session_id),
+            redirect_host: row.redirect_host,
+            authenticated_at: row.authenticated_at,
+            generation: row.generation,
+            rotated_at: row.rotated_at,
+            refreshes: row.refreshes,
+            context_mac: row.context_mac,
+            context_sealed: row.context_sealed,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+        })
+    }
+}
+
+/// How exactly people are told when an app was last used; a row is not written for less.
+const LAST_USE_RESOLUTION: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+
+/// A grant that is about to be.
+pub(in crate::oauth) struct NewGrant<'n> {
+    pub(in crate::oauth) id: GrantId,
+    pub(in crate::oauth) code_id: CodeId,
+    pub(in crate::oauth) client_id: ClientId,
+    pub(in crate::oauth) user_id: UserId,
+    pub(in crate::oauth) session_id: SessionId,
+    pub(in crate::oauth) scopes: &'n ScopeSet,
+    pub(in crate::oauth) redirect_host: &'n str,
+    pub(in crate::oauth) authenticated_at: OffsetDateTime,
+    pub(in crate::oauth) fingerprint: &'n Fingerprint,
+    pub(in crate::oauth) code_issued_at: OffsetDateTime,
+    pub(in crate::oauth) now: OffsetDateTime,
+    pub(in crate::oauth) expires_at: OffsetDateTime,
+    pub(in crate::oauth) ends_at: Option<OffsetDateTime>,
+}
+
+/// Inserts the grant of a code, if the code was not redeemed before, the person is not blocked, and the
+/// consent that it came of still stands and covers it. The consent's row stays locked against removal until
+/// the transaction ends, so a withdrawal that runs beside this one either sees the grant or prevents it.
+pub(in crate::oauth) async fn insert(
+    connection: &mut AsyncPgConnection,
+    new: &NewGrant<'_>,
+) -> Result<bool, Fault> {
+    let consented: Option<OffsetDateTime> = consents::table
+        .inner_join(users::table)
+        .filter(consents::user_id.eq(new.user_id.uuid()))
+        .filter(consents::client_id.eq(new.client_id.uuid()))
+        .filter(consents::granted_at.le(new.code_issued_at))
+        .filter(consents::scopes.contains(new.scopes.to_strings()))
+        .filter(users::blocked_at.is_null())
+        .select(consents::last_used_at)
+        .for_key_share()
+        .first(connection)
+        .await
+        .optional()?;
+    let Some(last_used_at) = consented else {
+        return Ok(false);
+    };
+    if new.now - last_used_at > LAST_USE_RESOLUTION {
+        consent::touch(connection, new.user_id, new.client_id, new.now).await?;
+    }
+    let inserted = diesel::insert_into(grants::table)
+        .values((
+            grants::id.eq(new.id.uuid()),
+            grants::code_id.eq(new.code_id.uuid()),
+            grants::client_id.eq(new.client_id.uuid()),
+            grants::user_id.eq(new.user_id.uuid()),
+            grants::session_id.eq(new.session_id.uuid()),
+            grants::scopes.eq(new.scopes.to_strings()),
+            grants::redirect_host.eq(new.redirect_host),
+            grants::authenticated_at.eq(new.authenticated_at),
+            grants::generation.eq(0),
+            grants::rotated_at.eq(new.now),
+            grants::refreshes.eq(0),
+            grants::context_mac.eq(&new.fingerprint.mac),
+            grants::context_sealed.eq(&new.fingerprint.sealed),
+            grants::created_at.eq(new.now),
+            grants::expires_at.eq(new.expires_at),
+            grants::ends_at.eq(new.ends_at),
+        ))
+        .on_conflict(grants::code_id)
+        .do_nothing()
+        .execute(connection)
+        .await?;
+    Ok(inserted == 1)
+}
+
+/// What a rotation hands on.
+#[derive(Clone, Debug)]
+pub(in crate::oauth) struct Rotated {
+    pub(in crate::oauth) user_id: UserId,
+    pub(in crate::oauth) session_id: SessionId,
+    pub(in crate::oauth) scopes: ScopeSet,
+    pub(in crate::oauth) authenticated_at: OffsetDateTime,
+}
+
+/// The rotation: one statement that only the holder of the current generation can win. `expires_at` slides
+/// to `until`, but never past the absolute end. A use from another address or program does not pass here:
+/// it must leave a record.
+pub(in crate::oauth) async fn rotate(
+    connection: &mut AsyncPgConnection,
+    id: GrantId,
+    generation: i32,
+    client: ClientId,
+    context_mac: &[u8],
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+) -> Result<Option<Rotated>, Fault> {
+    let row: Option<(Uuid, Uuid, Vec<String>, OffsetDateTime)> = diesel::update(
+        grants::table
+            .find(id.uuid())
+            .filter(grants::generation.eq(generation))
+            .filter(grants::client_id.eq(client.uuid()))
+            .filter(grants::revoked_at.is_null())
+            .filter(grants::expires_at.gt(now))
+            .filter(grants::context_mac.eq(context_mac)),
+    )
+    .set((
+        grants::generation.eq(grants::generation + 1),
+        grants::rotated_at.eq(now),
+        grants::refreshes.eq(grants::refreshes + 1),
+        grants::expires_at.eq(sql::<sql_types::Timestamptz>("LEAST(")
+            .bind::<sql_types::Timestamptz, _>(until)
+            .sql(", ends_at)")),
+    ))
+    .returning((
+        grants::user_id,
+        grants::session_id,
+        grants::scopes,
+        grants::authenticated_at,
+    ))
+    .get_result(connection)
+    .await
+    .optional()?;
+    row.map(|(user, session, scopes, authenticated_at)| {
+        Ok(Rotated {
+            user_id: UserId::from_uuid(user),
+            session_id: SessionId::from_uuid(session),
+            scopes: scope_set(&scopes, id.uuid())?,
+            authenticated_at,
+        })
+    })
+    .transpose()
+}
+
+/// Lets the row follow its client to another address or program.
+pub(in crate::oauth) async fn move_to(
+    connection: &mut AsyncPgConnection,
+    id: GrantId,
+    fingerprint: &Fingerprint,
+) -> Result<(), Fault> {
+    diesel::update(grants::table.find(id.uuid()))
+        .set((
+            grants::context_mac.eq(&fingerprint.mac),
+            grants::context_sealed.eq(&fingerprint.sealed),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(in crate::oauth) async fn find(
+    connection: &mut AsyncPgConnection,
+    id: GrantId,
+) -> Result<Option<Grant>, Fault> {
+    let row = grants::table
+        .find(id.uuid())
+        .select(Row::as_select())
+        .first(connection)
+        .await
+        .optional()?;
+    row.map(Grant::try_from).transpose()
+}
+
+/// The grant, with its row locked until the transaction ends.
+pub(in crate::oauth) async fn lock(
+    connection: &mut AsyncPgConnection,
+    id: GrantId,
+) -> Result<Option<Grant>, Fault> {
+    let row = grants::table
+        .find(id.uuid())
+        .select(Row::as_select())
+        .for_no_key_update()
+        .first(connection)
+        .await
+        .optional()?;
+    row.map(Grant::try_from).transpose()
+}
+
+/// The grant that a code has given.
+pub(in crate::oauth) async fn by_code(
+    connection: &mut AsyncPgConnection,
+    code: CodeId,
+) -> Result<Option<Grant>, Fault> {
+    let row = grants::table
+        .filter(grants::code_id.eq(code.uuid()))
+        .select(Row::as_select())
+        .first(connection)
+        .await
+        .optional()?;
+    row.map(Grant::try_from).transpose()
+}
+
+/// Marks those of `ids` that are still live as revoked, and says which they were.
+pub(in crate::oauth) async fn revoke(
+    connection: &mut AsyncPgConnection,
+    ids: &[GrantId],
+    reason: RevokedReason,
+    now: OffsetDateTime,
+) -> Result<Vec<GrantId>, Fault> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let revoked: Vec<Uuid> = diesel::update(
+        grants::table
+            .filter(grants::id.eq_any(ids))
+            .filter(grants::revoked_at.is_null()),
+    )
+    .set((
+        grants::revoked_at.eq(now),
+        grants::revoked_reason.eq(reason.name()),
+    ))
+    .returning(grants::id)
+    .get_results(connection)
+    .await?;
+    Ok(revoked.into_iter().map(GrantId::from_uuid).collect())
+}
+
+/// The grants of a client that are neither revoked nor expired.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn live_of_client(
+    connection: &mut AsyncPgConnection,
+    client: ClientId,
+    now: OffsetDateTime,
+) -> Result<Vec<GrantId>, Fault> {
+    let ids: Vec<Uuid> = grants::table
+        .filter(grants::client_id.eq(client.uuid()))
+        .filter(grants::revoked_at.is_null())
+        .filter(grants::expires_at.gt(now))
+        .select(grants::id)
+        .load(connection)
+        .await?;
+    Ok(ids.into_iter().map(GrantId::from_uuid).collect())
+}
+
+/// The live grants of a person, with what each client has.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn live_of_user(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    now: OffsetDateTime,
+) -> Result<Vec<Grant>, Fault> {
+    let rows = grants::table
+        .filter(grants::user_id.eq(user.uuid()))
+        .filter(grants::revoked_at.is_null())
+        .filter(grants::expires_at.gt(now))
+        .order(grants::rotated_at.desc())
+        .select(Row::as_select())
+        .load(connection)
+        .await?;
+    rows.into_iter().map(Grant::try_from).collect()
+}
+
+/// The live grants of a person at one client.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn live_of_user_at_client(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    client: ClientId,
+    now: OffsetDateTime,
+) -> Result<Vec<Grant>, Fault> {
+    let rows = grants::table
+        .filter(grants::user_id.eq(user.uuid()))
+        .filter(grants::client_id.eq(client.uuid()))
+        .filter(grants::revoked_at.is_null())
+        .filter(grants::expires_at.gt(now))
+        .order(grants::rotated_at.desc())
+        .select(Row::as_select())
+        .load(connection)
+        .await?;
+    rows.into_iter().map(Grant::try_from).collect()
+}
+
+/// Removes up to `batch` grants that ended before `before`: their codes and tokens are dead by their own
+/// expiry, and a replay of them is refused without the row.
+pub(in crate::oauth) async fn delete_ended(
+    connection: &mut AsyncPgConnection,
+    before: OffsetDateTime,
+    batch: i64,
+) -> Result<usize, Fault> {
+    let ended = grants::table
+        .filter(
+            grants::expires_at
+                .lt(before)
+                .or(grants::revoked_at.lt(before).assume_not_null()),
+        )
+        .filter(grants::created_at.lt(before))
+        .select(grants::id)
+        .limit(batch);
+    let ids: Vec<Uuid> = ended.load(connection).await?;
+    Ok(diesel::delete(grants::table.filter(grants::id.eq_any(ids)))
+        .execute(connection)
+        .await?)
+}
+
+/// Seals up to `batch` contexts anew that are still under an older key.
+pub(in crate::oauth) async fn reseal_contexts(
+    connection: &mut AsyncPgConnection,
+    keyring: &Keyring,
+    batch: i64,
+) -> Result<usize, Fault> {
+    let current = keyring.current_id(Purpose::ClientContext)?.to_bytes();
+    let rows: Vec<(Uuid, Vec<u8>)> = grants::table
+        .filter(
+            sql::<sql_types::Bool>("substring(context_sealed from 1 for 4) <> ")
+                .bind::<sql_types::Binary, _>(current.to_vec()),
+        )
+        .select((grants::id, grants::context_sealed))
+        .limit(batch)
+        .load(connection)
+        .await?;
+    let mut done = 0;
+    for (id, sealed) in rows {
+        let place = place(GrantId::from_uuid(id));
+        let Some(plain) = keyring.open(Purpose::ClientContext, &place, &sealed) else {
+            return Err(Fault::inconsistent(
+                "grants",
+                "context_sealed",
+                GrantId::from_uuid(id),
+            ));
+        };
+        let anew = keyring.seal(Purpose::ClientContext, &place, &plain)?;
+        // A use in between has sealed it anew already.
+        done += diesel::update(grants::table.find(id).filter(grants::context_sealed.eq(sealed)))
+            .set(grants::context_sealed.eq(anew))
+            .execute(connection)
+            .await?;
+    }
+    Ok(done)
+}

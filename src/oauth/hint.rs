@@ -1,0 +1,30 @@
+//! `id_token_hint` (OpenID Connect Core §3.1.2.1): an ID token that a client got earlier, to say whom it means.
+
+use jsonwebtoken::{Validation, decode, decode_header};
+use serde::Deserialize;
+
+use super::Authority;
+use crate::types::ClientId;
+
+#[derive(Deserialize)]
+struct Hint {
+    sub: String,
+}
+
+impl Authority {
+    /// The person that an ID token of ours for this client speaks of, expired or not; none for anything else.
+    pub(super) fn subject_of_hint(&self, hint: &str, client: ClientId) -> Option<String> {
+        let header = decode_header(hint).ok()?;
+        if header.typ.as_deref().is_some_and(|typ| typ != "JWT") {
+            return None;
+        }
+        let (algorithm, key) = self.signing.verifier(header.kid.as_deref()?)?;
+        let mut validation = Validation::new(algorithm);
+        validation.validate_exp = false;
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[client.to_string()]);
+        decode::<Hint>(hint, &key, &validation)
+            .ok()
+            .map(|token| token.claims.sub)
+    }
+}

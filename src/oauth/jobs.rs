@@ -1,0 +1,66 @@
+//! What the authorization server does in the background.
+
+use std::time::Duration;
+
+use super::{Authority, authorize, grants};
+use crate::{audit::Actor, jobs::Job, types::Fault};
+
+/// How long an ended grant stays, so that a replay of its tokens is still told from a forgery in the trail.
+const GRANT_AFTERLIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The jobs of this capability; see the retention table in `docs/operations.md`.
+#[must_use]
+pub fn jobs(authority: &Authority) -> Vec<Job> {
+    let cleanup = authority.config.jobs.cleanup_interval.duration();
+    let batch = i64::from(authority.config.jobs.batch);
+    let (keys, seals) = (authority.clone(), authority.clone());
+    vec![
+        Job::new(
+            "oauth.authorization-requests",
+            cleanup,
+            move |db, now| async move {
+                let mut done = 0;
+                loop {
+                    let gone = authorize::delete_expired(&mut *db.connection().await?, now, batch).await?;
+                    done += gone;
+                    if i64::try_from(gone).unwrap_or(batch) < batch {
+                        return count(done);
+                    }
+                }
+            },
+        ),
+        Job::new("oauth.grants", cleanup, move |db, now| async move {
+            let mut done = 0;
+            loop {
+                let before = now - GRANT_AFTERLIFE;
+                let gone = grants::delete_ended(&mut *db.connection().await?, before, batch).await?;
+                done += gone;
+                if i64::try_from(gone).unwrap_or(batch) < batch {
+                    return count(done);
+                }
+            }
+        }),
+        Job::new("oauth.signing-keys", Duration::from_secs(60 * 60), move |_, _| {
+            let keys = keys.clone();
+            async move { count(keys.signing.rotate_due(Actor::System).await?) }
+        }),
+        Job::new("oauth.reseal", cleanup, move |db, _| {
+            let seals = seals.clone();
+            async move {
+                let mut done = seals.signing.reseal().await?;
+                loop {
+                    let anew =
+                        grants::reseal_contexts(&mut *db.connection().await?, &seals.keyring, batch).await?;
+                    done += anew;
+                    if anew == 0 {
+                        return count(done);
+                    }
+                }
+            }
+        }),
+    ]
+}
+
+fn count(rows: usize) -> Result<u64, Fault> {
+    u64::try_from(rows).map_err(Fault::internal)
+}

@@ -1,0 +1,370 @@
+use actix_web::{HttpResponse, http::StatusCode, web::Data};
+
+use super::face;
+use crate::{
+    identity::http::{SignedIn, Visitor},
+    oauth::{
+        Authority, LoggedRequest,
+        authorize::{
+            self, Answer, ConsentQuestion, DecisionError, Incoming, Person, Step, Untrusted, Waiting,
+        },
+        consent::Missing,
+        scopes::{self, Catalogue},
+        views,
+    },
+    types::{AuthorizationRequestId, Fault, ScopeSet},
+    web::{
+        Failure, Form, FormAction, Parameters, Query, Unreadable, current_request_id, html, html_with,
+        page::RequestBanner, see_other,
+    },
+};
+
+pub(super) async fn by_query(
+    authority: Data<Authority>,
+    visitor: Visitor,
+    query: Query,
+) -> Result<HttpResponse, Failure> {
+    arrive(&authority, &visitor, query.0).await
+}
+
+/// A POST brings the request along (OIDC Core §3.1.2.1). It comes from the client's page, so there is no form token
+/// in it; it changes nothing but to ask the person.
+pub(super) async fn by_form(
+    authority: Data<Authority>,
+    visitor: Visitor,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    arrive(&authority, &visitor, form.0).await
+}
+
+async fn arrive(
+    authority: &Authority,
+    visitor: &Visitor,
+    parameters: Result<Parameters, Unreadable>,
+) -> Result<HttpResponse, Failure> {
+    let incoming = match parameters {
+        Ok(parameters) => authorize::read(authority, &parameters).await,
+        Err(unreadable) => Err(unreadable.into()),
+    };
+    let incoming = match incoming {
+        Ok(incoming) => incoming,
+        Err(untrusted) => return untrusted_page(authority, visitor, untrusted),
+    };
+    let person = visitor.signed_in.as_ref().map(person);
+    let step = authorize::next_step(authority, &incoming, person, None, false, &visitor.context).await?;
+    if let Step::Answer(answer) = step {
+        return send(authority, &incoming, answer);
+    }
+    let waiting = authorize::park(authority, &incoming, visitor.browser.digest()).await?;
+    show(authority, visitor, &waiting, step).await
+}
+
+/// `/oauth/authorize/continue?request=…`: after sign-in, or by the back button.
+pub(super) async fn go_on(
+    authority: Data<Authority>,
+    visitor: Visitor,
+    query: Query,
+) -> Result<HttpResponse, Failure> {
+    let parameters = query
+        .0
+        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
+    let Some(waiting) = resume(&authority, &visitor, &parameters).await? else {
+        return gone_page(&visitor);
+    };
+    go_on_with(&authority, &visitor, &waiting).await
+}
+
+async fn go_on_with(
+    authority: &Authority,
+    visitor: &Visitor,
+    waiting: &Waiting,
+) -> Result<HttpResponse, Failure> {
+    let step = authorize::next_step(
+        authority,
+        &waiting.incoming,
+        visitor.signed_in.as_ref().map(person),
+        Some(waiting.arrived_at),
+        waiting.account_chosen,
+        &visitor.context,
+    )
+    .await?;
+    show(authority, visitor, waiting, step).await
+}
+
+async fn resume(
+    authority: &Authority,
+    visitor: &Visitor,
+    parameters: &Parameters,
+) -> Result<Option<Waiting>, Failure> {
+    let Ok(id) = parameters.text("request").parse::<AuthorizationRequestId>() else {
+        return Ok(None);
+    };
+    Ok(authorize::resume(authority, id, visitor.browser.digest()).await?)
+}
+
+async fn show(
+    authority: &Authority,
+    visitor: &Visitor,
+    waiting: &Waiting,
+    step: Step,
+) -> Result<HttpResponse, Failure> {
+    let incoming = &waiting.incoming;
+    match step {
+        Step::Answer(answer) => send(authority, incoming, answer),
+        Step::SignIn => Ok(see_other(&format!("/sign-in?request={}", waiting.id))),
+        Step::SelectAccount => {
+            let page = views::SelectAccount {
+                frame: visitor.frame()?,
+                request: RequestBanner {
+                    id: waiting.id.to_string(),
+                    app_name: incoming.client.registration.name.clone(),
+                    logo: incoming.client.logo_path(),
+                },
+            };
+            Ok(with_form_action(html(&page)?, incoming))
+        }
+        Step::Consent(question) => {
+            let catalogue = scopes::catalogue(&mut *authority.db.connection().await?).await?;
+            let page = consent_page(visitor, waiting, &question, &catalogue)?;
+            Ok(with_form_action(html(&page)?, incoming))
+        }
+    }
+}
+
+fn consent_page(
+    visitor: &Visitor,
+    waiting: &Waiting,
+    question: &ConsentQuestion,
+    catalogue: &Catalogue,
+) -> Result<views::Consent, Failure> {
+    let incoming = &waiting.incoming;
+    let client = &incoming.client;
+    let destination = incoming
+        .reply
+        .destination()
+        .ok_or_else(|| Fault::internal("a registered redirect URI that does not read"))?;
+    let scopes = question.ask.iter().map(|scope| {
+        let entry = catalogue.find(scope.as_str());
+        let optional = client.registration.optional_scopes.contains(scope.as_str());
+        views::ConsentScope {
+            name: scope.to_string(),
+            description: entry.map_or_else(|| scope.to_string(), |entry| entry.description.clone()),
+            sensitive: entry.is_none_or(|entry| entry.sensitive),
+            optional,
+            ticked: optional,
+        }
+    });
+    let described = |scope: &crate::types::Scope| {
+        catalogue
+            .find(scope.as_str())
+            .map_or_else(|| scope.to_string(), |entry| entry.description.clone())
+    };
+    Ok(views::Consent {
+        frame: visitor.frame()?,
+        request: waiting.id.to_string(),
+        app: face(client),
+        reason: match &question.missing {
+            Missing::Nothing => views::ConsentReason::Asked,
+            Missing::Scopes(_) => views::ConsentReason::Wider,
+            Missing::Everything if question.was_connected => views::ConsentReason::Changed,
+            Missing::Everything => views::ConsentReason::First,
+        },
+        redirect_host: destination.host(),
+        loopback: destination.is_loopback(),
+        native: !destination.as_str().starts_with("http"),
+        scopes: scopes.collect(),
+        granted: question.granted.iter().map(described).collect(),
+    })
+}
+
+/// `POST /oauth/consent`
+pub(super) async fn decided(
+    authority: Data<Authority>,
+    visitor: Visitor,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = form
+        .0
+        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
+    visitor.check_csrf(&form)?;
+    let Some(waiting) = resume(&authority, &visitor, &form).await? else {
+        return gone_page(&visitor);
+    };
+    let Some(signed_in) = &visitor.signed_in else {
+        return go_on_with(&authority, &visitor, &waiting).await;
+    };
+    let chosen: Option<ScopeSet> = match form.text("decision") {
+        "approve" => Some(form.all("scope").filter_map(|scope| scope.parse().ok()).collect()),
+        "deny" => None,
+        _ => {
+            return Err(Failure::BadRequest(
+                "Say whether you allow it or not: use one of the two buttons.".into(),
+            ));
+        }
+    };
+    let decision = authorize::decide(
+        &authority,
+        &waiting,
+        person(signed_in),
+        chosen.as_ref(),
+        &visitor.context,
+    )
+    .await;
+    match decision {
+        Ok(answer) => send(&authority, &waiting.incoming, answer),
+        Err(DecisionError::NotYet) => go_on_with(&authority, &visitor, &waiting).await,
+        Err(DecisionError::Gone) => gone_page(&visitor),
+        Err(DecisionError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// `POST /oauth/select-account`
+pub(super) async fn account_chosen(
+    authority: Data<Authority>,
+    visitor: Visitor,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = form
+        .0
+        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
+    visitor.check_csrf(&form)?;
+    let Some(waiting) = resume(&authority, &visitor, &form).await? else {
+        return gone_page(&visitor);
+    };
+    if form.text("choice") == "another" {
+        return Ok(see_other(&format!("/sign-in?request={}&another=1", waiting.id)));
+    }
+    authorize::choose_account(&authority, &waiting).await?;
+    Ok(see_other(&format!(
+        "/oauth/authorize/continue?request={}",
+        waiting.id
+    )))
+}
+
+fn person(signed_in: &SignedIn) -> Person<'_> {
+    Person {
+        user: &signed_in.user,
+        session: &signed_in.session,
+    }
+}
+
+fn with_form_action(mut response: HttpResponse, incoming: &Incoming) -> HttpResponse {
+    if let Some(uri) = incoming.reply.destination() {
+        response.extensions_mut().insert(FormAction(uri.form_action()));
+    }
+    response
+}
+
+/// Sends the browser back to the client. 303, so that a POST of ours is never repeated there (RFC 9700 §4.12).
+fn send(authority: &Authority, incoming: &Incoming, answer: Answer) -> Result<HttpResponse, Failure> {
+    log(authority, incoming, &answer);
+    match answer {
+        Answer::Redirect { location } => Ok(see_other(&location)),
+        Answer::FormPost { redirect_uri, fields } => {
+            let app_name = incoming.client.registration.name.clone();
+            Ok(with_form_action(
+                html(&views::FormPost {
+                    redirect_uri,
+                    app_name,
+                    fields,
+                })?,
+                incoming,
+            ))
+        }
+    }
+}
+
+fn log(authority: &Authority, incoming: &Incoming, answer: &Answer) {
+    let refused = incoming
+        .request
+        .as_ref()
+        .err()
+        .map(|error| (error.code.name(), error.description.clone()));
+    let denied = match answer {
+        Answer::Redirect { location } if location.contains("error=") && refused.is_none() => Some((
+            "refused",
+            "see the error in the redirect: the person said no, or must act first".to_owned(),
+        )),
+        _ => None,
+    };
+    let error = refused.or(denied);
+    authority.request_log.push(LoggedRequest {
+        client: incoming.client.id,
+        at: authority.clock.now(),
+        endpoint: "authorize",
+        error: error.as_ref().map(|(code, _)| *code),
+        description: error.map(|(_, description)| description),
+        request_id: current_request_id(),
+    });
+}
+
+/// The page for a request that must not be answered by redirect: a sentence for the person, and for the developer
+/// what to mend. What the client has registered is told in its own request log alone.
+fn untrusted_page(
+    authority: &Authority,
+    visitor: &Visitor,
+    untrusted: Untrusted,
+) -> Result<HttpResponse, Failure> {
+    let description = untrusted.to_string();
+    let (client, detail) = match &untrusted {
+        Untrusted::Fault(_) => (None, String::new()),
+        Untrusted::NoClientId | Untrusted::Repeated | Untrusted::UnknownClient | Untrusted::Unreadable(_) => {
+            (None, description.clone())
+        }
+        Untrusted::DisabledClient(client) | Untrusted::NoRedirectUri(client) => {
+            (Some(client), description.clone())
+        }
+        Untrusted::RedirectUriMismatch { client, sent } => {
+            let registered: Vec<&str> = client
+                .registration
+                .redirect_uris
+                .iter()
+                .map(crate::types::RedirectUri::as_str)
+                .collect();
+            (
+                Some(client),
+                format!("{description}: got {sent}, registered: {}", registered.join(", ")),
+            )
+        }
+    };
+    if let Some(client) = client {
+        authority.request_log.push(LoggedRequest {
+            client: client.id,
+            at: authority.clock.now(),
+            endpoint: "authorize",
+            error: Some("invalid_request"),
+            description: Some(detail),
+            request_id: current_request_id(),
+        });
+    }
+    if let Untrusted::Fault(fault) = untrusted {
+        return Err(fault.into());
+    }
+    let mut details = vec![
+        views::DeveloperDetail::new("error", "invalid_request"),
+        views::DeveloperDetail::new("error_description", description),
+    ];
+    details.extend(client.map(|client| views::DeveloperDetail::new("client_id", client.id.to_string())));
+    let page = views::AuthorizeError {
+        frame: visitor.frame()?,
+        heading: "The app sent you here the wrong way".to_owned(),
+        text: "We stopped, and passed nothing about you on. Go back to the app; if this goes on, tell whoever makes it."
+            .to_owned(),
+        details,
+        request_id: current_request_id(),
+    };
+    html_with(StatusCode::BAD_REQUEST, &page)
+}
+
+/// The request was decided, has run out, or belongs to another browser: all alike.
+fn gone_page(visitor: &Visitor) -> Result<HttpResponse, Failure> {
+    let page = views::AuthorizeError {
+        frame: visitor.frame()?,
+        heading: "This request is no longer waiting".to_owned(),
+        text: "It was answered already, it waited too long, or it was begun in another browser. Go back to the app and start again."
+            .to_owned(),
+        details: Vec::new(),
+        request_id: current_request_id(),
+    };
+    html_with(StatusCode::BAD_REQUEST, &page)
+}

@@ -1,0 +1,152 @@
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Path},
+};
+
+use super::face;
+use crate::{
+    identity::http::Visitor,
+    oauth::{Authority, connected_apps, scopes, views},
+    types::{ClientId, GrantId, RedirectUri},
+    web::{Failure, Form, Query, html, page::Notice, see_other},
+};
+
+fn row(app: &connected_apps::ConnectedApp) -> views::ConnectedApp {
+    let registered = || {
+        app.client
+            .registration
+            .redirect_uris
+            .first()
+            .map(RedirectUri::host)
+    };
+    views::ConnectedApp {
+        client_id: app.client.id.to_string(),
+        app: face(&app.client),
+        scopes: app.consent.scopes.iter().count(),
+        first_used: app.consent.granted_at.into(),
+        last_used: app.last_used_at().into(),
+        redirect_host: app
+            .grants
+            .first()
+            .map(|grant| grant.redirect_host.clone())
+            .or_else(registered)
+            .unwrap_or_default(),
+        sessions: app.grants.len(),
+    }
+}
+
+fn notice(query: &Query) -> Option<Notice> {
+    match query.0.as_ref().map_or("", |query| query.text("notice")) {
+        "disconnected" => Some(Notice::success(
+            "The app is disconnected. It can no longer use your account.",
+        )),
+        "ended" => Some(Notice::success("That session of the app is over.")),
+        "gone" => Some(Notice::danger("That was over already.")),
+        _ => None,
+    }
+}
+
+/// `/account/apps`
+pub(super) async fn list(
+    authority: Data<Authority>,
+    request: HttpRequest,
+    visitor: Visitor,
+    query: Query,
+) -> Result<HttpResponse, Failure> {
+    let person = visitor.require(&request)?;
+    let apps = connected_apps::connected_apps(&authority, person.user.id).await?;
+    html(&views::ConnectedApps {
+        frame: visitor.frame_with_notice(notice(&query))?,
+        apps: apps.iter().map(row).collect(),
+    })
+}
+
+/// `/account/apps/{client_id}`
+pub(super) async fn one(
+    authority: Data<Authority>,
+    request: HttpRequest,
+    visitor: Visitor,
+    query: Query,
+    path: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let person = visitor.require(&request)?;
+    let client: ClientId = path.parse().map_err(|_| Failure::NotFound)?;
+    let apps = connected_apps::connected_apps(&authority, person.user.id).await?;
+    let app = apps
+        .iter()
+        .find(|app| app.client.id == client)
+        .ok_or(Failure::NotFound)?;
+    let catalogue = scopes::catalogue(&mut *authority.db.connection().await?).await?;
+    let granted = app.consent.scopes.iter().map(|scope| {
+        let entry = catalogue.find(scope.as_str());
+        views::GrantedScope {
+            name: scope.to_string(),
+            description: entry.map_or_else(|| scope.to_string(), |entry| entry.description.clone()),
+            sensitive: entry.is_some_and(|entry| entry.sensitive),
+        }
+    });
+    let sessions = app.grants.iter().map(|grant| {
+        let (address, agent) = grant
+            .context(&authority.keyring)
+            .map_or_else(Default::default, |(address, agent)| (address.to_string(), agent));
+        views::GrantRow {
+            id: grant.id.to_string(),
+            created: grant.created_at.into(),
+            last_used: grant.rotated_at.into(),
+            address,
+            browser: crate::web::program(&agent),
+        }
+    });
+    html(&views::ConnectedAppPage {
+        frame: visitor.frame_with_notice(notice(&query))?,
+        connected: row(app),
+        scopes: granted.collect(),
+        sessions: sessions.collect(),
+    })
+}
+
+/// `POST /account/apps/{client_id}/disconnect`
+pub(super) async fn disconnect(
+    authority: Data<Authority>,
+    request: HttpRequest,
+    visitor: Visitor,
+    path: Path<String>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let person = visitor.require(&request)?;
+    visitor.check_csrf(
+        &form
+            .0
+            .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?,
+    )?;
+    let client: ClientId = path.parse().map_err(|_| Failure::NotFound)?;
+    let client = authority.clients.get(client).await?.ok_or(Failure::NotFound)?;
+    let done = connected_apps::disconnect(&authority, person.user.id, &client, &visitor.context).await?;
+    Ok(see_other(if done {
+        "/account/apps?notice=disconnected"
+    } else {
+        "/account/apps?notice=gone"
+    }))
+}
+
+/// `POST /account/apps/{client_id}/end`
+pub(super) async fn end(
+    authority: Data<Authority>,
+    request: HttpRequest,
+    visitor: Visitor,
+    path: Path<String>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let person = visitor.require(&request)?;
+    let form = form
+        .0
+        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
+    visitor.check_csrf(&form)?;
+    let client: ClientId = path.parse().map_err(|_| Failure::NotFound)?;
+    let client = authority.clients.get(client).await?.ok_or(Failure::NotFound)?;
+    let grant: GrantId = form.text("id").parse().map_err(|_| Failure::NotFound)?;
+    let done =
+        connected_apps::end_grant(&authority, person.user.id, &client, grant, &visitor.context).await?;
+    let code = if done { "ended" } else { "gone" };
+    Ok(see_other(&format!("/account/apps/{}?notice={code}", client.id)))
+}

@@ -1,0 +1,72 @@
+//! A code or refresh token that was used is presented again: whoever has the copy must lose all that came of it.
+
+use super::{
+    Authority,
+    clients::Client,
+    grants::{self, Grant, RevokedReason},
+};
+use crate::{
+    audit::{Action, Actor, Record, Subject},
+    revocation::{self, Reason},
+    types::{ClientContext, CodeId, Fault},
+};
+
+/// A code that would have been good, were it not used already: its grant is revoked (RFC 6749 §4.1.2). Without a
+/// grant there was no first use, and nothing to revoke: the answer says which.
+pub(super) async fn of_code(
+    authority: &Authority,
+    client: &Client,
+    code: CodeId,
+    context: &ClientContext,
+) -> Result<bool, Fault> {
+    let grant = grants::by_code(&mut *authority.db.connection().await?, code).await?;
+    match grant {
+        Some(grant) => revoke(authority, client, &grant, "authorization_code", context)
+            .await
+            .map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Revokes a grant because something of it was presented twice, and tells its owner. Of several replays at
+/// once, one does it.
+pub(super) async fn revoke(
+    authority: &Authority,
+    client: &Client,
+    grant: &Grant,
+    what: &str,
+    context: &ClientContext,
+) -> Result<(), Fault> {
+    let now = authority.clock.now();
+    let mut transaction = authority.db.begin().await?;
+    let revoked = grants::revoke(&mut transaction, &[grant.id], RevokedReason::Replay, now).await?;
+    if revoked.is_empty() {
+        return Ok(());
+    }
+    Record::refused(
+        now,
+        Actor::Client(client.id),
+        Action::GrantReplayed,
+        Subject::Grant(grant.id),
+    )
+    .account(client.account_id)
+    .from(context)
+    .detail("user", grant.user_id.to_string())
+    .detail("client", client.id.to_string())
+    .detail("presented", what)
+    .write(&mut transaction)
+    .await?;
+    authority
+        .commit(
+            transaction,
+            &[revocation::Subject::Grant(grant.id)],
+            Reason::Replay,
+        )
+        .await?;
+    tracing::warn!(grant = %grant.id, client = %client.id, user = %grant.user_id, what, "replay: the grant is revoked");
+    authority
+        .alerts
+        .replayed(grant.user_id, &client.registration.name, context)
+        .await;
+    Ok(())
+}

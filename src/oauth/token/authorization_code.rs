@@ -1,0 +1,177 @@
+//! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.5). Redemption inserts the grant with the code's id
+//! under a unique index: of two redemptions, on whichever nodes, one wins.
+
+use super::TokenResponse;
+use crate::{
+    audit::{Action, Actor, Record, Subject},
+    crypto::Token,
+    identity,
+    oauth::{
+        Authority, EndpointError,
+        access_token::{self, Principal},
+        clients::{Client, GrantType},
+        code::Code,
+        grants::{self, Fingerprint, NewGrant},
+        id_token, pkce,
+        refresh_token::RefreshToken,
+        replay,
+    },
+    types::{ClientContext, GrantId, RedirectUri, ScopeSet},
+};
+
+pub(super) struct Redemption {
+    pub(super) code: Token,
+    pub(super) redirect_uri: Option<String>,
+    pub(super) code_verifier: Token,
+}
+
+impl Redemption {
+    /// Opens the code if everything that it binds is as it was; all that is wrong reads alike.
+    fn open(&self, authority: &Authority, client: &Client) -> Result<Code, EndpointError> {
+        if !pkce::is_verifier(self.code_verifier.expose()) {
+            return Err(EndpointError::InvalidRequest(
+                "code_verifier must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~ (RFC 7636 §4.1)".into(),
+            ));
+        }
+        let invalid = |because| EndpointError::InvalidGrant { because };
+        let code = Code::open(authority, self.code.expose())
+            .ok_or_else(|| invalid("code is not one that this server made, or it was cut off"))?;
+        if code.client_id != client.id {
+            return Err(invalid("code was issued to another client"));
+        }
+        match &self.redirect_uri {
+            Some(uri) if *uri != code.redirect_uri => {
+                return Err(invalid("redirect_uri is not the one that the code was sent to"));
+            }
+            None if code.redirect_uri_was_sent => {
+                return Err(invalid(
+                    "redirect_uri is missing: the authorization request had it (RFC 6749 section 4.1.3)",
+                ));
+            }
+            Some(_) | None => {}
+        }
+        if !pkce::proves(self.code_verifier.expose(), &code.code_challenge) {
+            return Err(invalid(
+                "code_verifier does not fit the code_challenge of the authorization request",
+            ));
+        }
+        Ok(code)
+    }
+}
+
+/// Whether a code also gives a refresh token: the client may have one, and the person was asked, or it is no
+/// OpenID request, in which nobody could be asked by that name.
+fn is_refreshable(client: &Client, scopes: &ScopeSet) -> bool {
+    client.allows(GrantType::RefreshToken)
+        && (scopes.contains("offline_access") || !scopes.contains("openid"))
+}
+
+pub(super) async fn redeem(
+    authority: &Authority,
+    client: &Client,
+    redemption: Redemption,
+    context: &ClientContext,
+) -> Result<TokenResponse, EndpointError> {
+    let now = authority.clock.now();
+    let code = redemption.open(authority, client)?;
+    if code.is_expired(now) {
+        replay::of_code(authority, client, code.id, context).await?;
+        return Err(EndpointError::InvalidGrant {
+            because: "code has expired",
+        });
+    }
+    let refreshable = is_refreshable(client, &code.scopes);
+    let lifetimes = &authority.config.lifetimes;
+    let lifetime = if refreshable {
+        lifetimes.refresh_token
+    } else {
+        lifetimes.access_token
+    };
+    let ends_at = lifetimes.grant.map(|limit| now + limit.duration());
+    let expires_at = now + lifetime.duration();
+    let id = GrantId::new(&authority.clock, &authority.entropy);
+    let mut transaction = authority.db.begin().await?;
+    let inserted = grants::insert(
+        &mut transaction,
+        &NewGrant {
+            id,
+            code_id: code.id,
+            client_id: client.id,
+            user_id: code.user_id,
+            session_id: code.session_id,
+            scopes: &code.scopes,
+            redirect_host: &host_of(&code.redirect_uri),
+            authenticated_at: code.authenticated_at(),
+            fingerprint: &Fingerprint::of(&authority.keyring, id, context)?,
+            code_issued_at: code.issued_at(),
+            now,
+            expires_at: ends_at.map_or(expires_at, |end| end.min(expires_at)),
+            ends_at,
+        },
+    )
+    .await?;
+    if !inserted {
+        drop(transaction);
+        let replayed = replay::of_code(authority, client, code.id, context).await?;
+        let because = if replayed {
+            "code was used before: its grant is revoked"
+        } else {
+            "the person has withdrawn consent, or is blocked"
+        };
+        return Err(EndpointError::InvalidGrant { because });
+    }
+    Record::done(
+        now,
+        Actor::Client(client.id),
+        Action::GrantCreated,
+        Subject::Grant(id),
+    )
+    .account(client.account_id)
+    .from(context)
+    .detail("user", code.user_id.to_string())
+    .detail("client", client.id.to_string())
+    .detail("scope", code.scopes.to_string())
+    .write(&mut transaction)
+    .await?;
+    let user = if code.scopes.contains("openid") {
+        identity::user(&mut transaction, code.user_id).await?
+    } else {
+        None
+    };
+    transaction.commit().await?;
+
+    let authenticated_at = code.authenticated_at().unix_timestamp();
+    let principal = Principal::User {
+        user: code.user_id,
+        grant: id,
+        session: code.session_id,
+        authenticated_at,
+    };
+    let minted = access_token::mint(authority, client.id, principal, &code.scopes)?;
+    let mut response = TokenResponse::bearer(&minted);
+    if refreshable {
+        let token = RefreshToken {
+            grant_id: id,
+            generation: 0,
+        };
+        response = response.with_refresh_token(&token.encode(&authority.keyring)?);
+    }
+    if let Some(user) = &user {
+        let sign_in = id_token::SignIn {
+            user,
+            session: code.session_id,
+            authenticated_at,
+            nonce: code.nonce.as_deref(),
+            claims: &code.id_token_claims,
+            scopes: &code.scopes,
+        };
+        response.id_token = Some(id_token::mint(authority, client, &sign_in, minted.0.expose())?);
+    }
+    Ok(response)
+}
+
+fn host_of(redirect_uri: &str) -> String {
+    redirect_uri
+        .parse::<RedirectUri>()
+        .map_or_else(|_| String::new(), |uri| uri.host())
+}
