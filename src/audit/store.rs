@@ -96,7 +96,12 @@ pub(super) async fn select(
         query = query.filter(audit_records::actor_id.eq(actor));
     }
     if let Some(action) = &filter.action {
-        query = query.filter(audit_records::action.eq(action));
+        let of_its_kind = format!("{}.%", action.replace(['%', '_', '\\'], ""));
+        query = query.filter(
+            audit_records::action
+                .eq(action)
+                .or(audit_records::action.like(of_its_kind)),
+        );
     }
     if let Some(before) = filter.before {
         query = query.filter(audit_records::id.lt(before));

@@ -37,6 +37,7 @@ pub struct Filter {
     pub readers: Option<(UserId, Vec<AccountId>)>,
     pub subject: Option<String>,
     pub actor: Option<String>,
+    /// One action (`session.started`), or all of a kind (`session`).
     pub action: Option<String>,
     /// Only those before this number.
     pub before: Option<i64>,

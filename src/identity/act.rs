@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     crypto::{Keyring, PasswordHasher},
     db::Db,
+    revocation::Revocations,
     types::{Clock, Entropy},
 };
 
@@ -17,5 +18,6 @@ pub struct Identity {
     pub keyring: Keyring,
     pub hasher: PasswordHasher,
     pub mailer: Mailer,
+    pub revocations: Revocations,
     pub config: Arc<Config>,
 }

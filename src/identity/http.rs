@@ -8,7 +8,7 @@ use actix_web::{
 };
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 
-use super::{Identity, Session, User, store};
+use super::{Identity, Session, User, pages, store};
 use crate::{
     types::{AuthorizationRequestId, ClientContext, Email, Fault},
     web::{
@@ -170,4 +170,6 @@ pub trait PendingRequests: Send + Sync {
 }
 
 /// Adds the routes of this folder's pages.
-pub fn routes(_: &mut ServiceConfig) {}
+pub fn routes(config: &mut ServiceConfig) {
+    pages::routes(config);
+}

@@ -6,13 +6,19 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::sleep,
+};
 
 use crate::{
     config::Config,
@@ -35,12 +41,24 @@ impl fmt::Debug for Letter {
     }
 }
 
+/// What the task that sends does, in order.
+enum Errand {
+    Send(Letter),
+    /// Work whose end is a letter, or none.
+    Write(BoxFuture<'static, Result<Option<Letter>, Fault>>),
+    /// Tell when everything before is done.
+    Tell(oneshot::Sender<()>),
+}
+
 /// Hands letters to the one task that sends them.
 #[derive(Clone)]
 pub struct Mailer {
-    queue: Arc<Mutex<Option<mpsc::Sender<Letter>>>>,
+    queue: Arc<Mutex<Option<mpsc::Sender<Errand>>>>,
     sending: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
+
+/// Between tries at a mail server that is busy.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
 /// Where letters go.
 enum Way {
@@ -80,8 +98,8 @@ impl Mailer {
                 .map_err(Fault::internal)?;
             Way::Folder(folder)
         };
-        let (queue, letters) = mpsc::channel(Self::QUEUE);
-        let sending = tokio::spawn(send_all(letters, way, from, clock, entropy));
+        let (queue, errands) = mpsc::channel(Self::QUEUE);
+        let sending = tokio::spawn(send_all(errands, way, from, clock, entropy));
         Ok(Self {
             queue: Arc::new(Mutex::new(Some(queue))),
             sending: Arc::new(Mutex::new(Some(sending))),
@@ -90,15 +108,31 @@ impl Mailer {
 
     /// Takes a letter to be sent soon. Call it after the act that it speaks of is committed.
     pub fn send(&self, letter: Letter) {
+        self.put(Errand::Send(letter));
+    }
+
+    /// Takes work that ends in a letter or none, so that whoever waits for an answer cannot tell by its time
+    /// which it was.
+    pub fn write_later(&self, work: impl Future<Output = Result<Option<Letter>, Fault>> + Send + 'static) {
+        self.put(Errand::Write(Box::pin(work)));
+    }
+
+    fn put(&self, errand: Errand) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let refused = match queue {
-            Some(queue) => queue.try_send(letter).err().map(|error| match error {
-                mpsc::error::TrySendError::Full(letter) | mpsc::error::TrySendError::Closed(letter) => letter,
-            }),
-            None => Some(letter),
-        };
-        if let Some(letter) = refused {
-            tracing::error!(to = %letter.to, about = letter.subject, "mail not sent: the queue is full or closed");
+        if queue.is_none_or(|queue| queue.try_send(errand).is_err()) {
+            tracing::error!("a mail is lost: too many wait, or the server is about to stop");
+        }
+    }
+
+    /// Waits until everything that was handed in before is sent, or has failed.
+    pub async fn flush(&self) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (tell, told) = oneshot::channel();
+        if let Some(queue) = queue
+            && queue.send(Errand::Tell(tell)).await.is_ok()
+            && told.await.is_err()
+        {
+            tracing::error!("the task that sends mail failed");
         }
     }
 
@@ -121,31 +155,57 @@ impl fmt::Debug for Mailer {
 }
 
 async fn send_all(
-    mut letters: mpsc::Receiver<Letter>,
+    mut errands: mpsc::Receiver<Errand>,
     way: Way,
     from: Mailbox,
     clock: Clock,
     entropy: Entropy,
 ) {
-    while let Some(letter) = letters.recv().await {
-        let (to, about) = (letter.to.clone(), letter.subject.clone());
-        let sent = match message(letter, &from, &clock) {
-            Err(error) => Err(error),
-            Ok(message) => match &way {
-                Way::Smtp(transport) => transport
-                    .send(message)
-                    .await
-                    .map(|_| None)
-                    .map_err(Fault::unavailable),
-                Way::Folder(folder) => write(folder, &message, &clock, &entropy).await.map(Some),
+    while let Some(errand) = errands.recv().await {
+        match errand {
+            Errand::Send(letter) => send(letter, &way, &from, &clock, &entropy).await,
+            Errand::Write(work) => match work.await {
+                Ok(Some(letter)) => send(letter, &way, &from, &clock, &entropy).await,
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "a mail could not be written"),
             },
-        };
-        match sent {
-            Ok(None) => tracing::info!(%to, about, "mail sent"),
-            Ok(Some(file)) => {
-                tracing::info!(%to, about, file = %file.display(), "no mail server is set: mail written to a file");
+            Errand::Tell(done) => {
+                // Nobody may wait any more.
+                let _ = done.send(());
             }
-            Err(error) => tracing::error!(%to, about, %error, "mail not sent"),
+        }
+    }
+}
+
+async fn send(letter: Letter, way: &Way, from: &Mailbox, clock: &Clock, entropy: &Entropy) {
+    let (to, about) = (letter.to.clone(), letter.subject.clone());
+    let sent = match message(letter, from, clock) {
+        Err(error) => Err(error),
+        Ok(message) => match way {
+            Way::Smtp(transport) => deliver(transport, &message).await.map(|()| None),
+            Way::Folder(folder) => write(folder, &message, clock, entropy).await.map(Some),
+        },
+    };
+    match sent {
+        Ok(None) => tracing::info!(%to, about, "mail sent"),
+        Ok(Some(file)) => {
+            tracing::info!(%to, about, file = %file.display(), "no mail server is set: mail written to a file");
+        }
+        Err(error) => tracing::error!(%to, about, %error, "mail not sent"),
+    }
+}
+
+/// Tries again where the mail server says that it may work later.
+async fn deliver(transport: &AsyncSmtpTransport<Tokio1Executor>, message: &Message) -> Result<(), Fault> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        match transport.send(message.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_permanent() => return Err(Fault::internal(error)),
+            Err(error) => match pauses.next() {
+                Some(pause) => sleep(pause).await,
+                None => return Err(Fault::unavailable(error)),
+            },
         }
     }
 }

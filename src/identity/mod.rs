@@ -5,15 +5,38 @@
 //! to the command line, and [`user`] to whoever must know that a person still stands.
 
 mod act;
+mod change;
+mod change_email;
+mod cleanup;
 pub mod http;
+mod invite;
+mod letters;
+mod links;
 mod mail;
 mod model;
+mod pages;
+mod password;
+mod reset_password;
+mod sessions;
+mod sign_in;
+mod sign_up;
 mod store;
+mod throttle;
+mod verify_email;
 pub mod views;
 
 pub use act::Identity;
+pub use change::ChangeError;
+pub use change_email::Progress;
+pub use invite::InviteError;
 pub use mail::{Letter, Mailer};
-pub use model::{Session, User};
+pub use model::{EmailChange, Link, LinkPurpose, Session, User};
+pub use password::BadPassword;
+pub use reset_password::ResetError;
+pub use sessions::{ListedSession, Started};
+pub use sign_in::SignInError;
+pub use sign_up::{Created, NewUser, Problems, SignUpError};
+pub use verify_email::LinkError;
 
 use diesel_async::AsyncPgConnection;
 

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     config::Lifetimes,
-    types::{Email, SessionId, UserId},
+    types::{AccountId, Email, SessionId, UserId},
 };
 
 /// A person.
@@ -19,6 +19,73 @@ pub struct User {
     /// Blocked people cannot sign in, and nothing that they hold is good.
     pub blocked: bool,
     pub created_at: OffsetDateTime,
+}
+
+/// What a one-time link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkPurpose {
+    /// `/verify-email`
+    VerifyEmail,
+    /// `/reset-password`
+    ResetPassword,
+    /// `/account/email/confirm`, from the address that is left.
+    ConfirmOldEmail,
+    /// `/account/email/confirm`, from the new address.
+    ConfirmNewEmail,
+    /// `/setup`
+    FirstOperator,
+    /// `/sign-up`
+    Invitation,
+}
+
+impl LinkPurpose {
+    /// The name in the database.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
+            Self::ConfirmOldEmail => "confirm_old_email",
+            Self::ConfirmNewEmail => "confirm_new_email",
+            Self::FirstOperator => "first_operator",
+            Self::Invitation => "invitation",
+        }
+    }
+
+    /// The page that the link opens.
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "/verify-email",
+            Self::ResetPassword => "/reset-password",
+            Self::ConfirmOldEmail | Self::ConfirmNewEmail => "/account/email/confirm",
+            Self::FirstOperator => "/setup",
+            Self::Invitation => "/sign-up",
+        }
+    }
+}
+
+/// A one-time link, as far as it is at rest: not its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub user_id: Option<UserId>,
+    /// The address in question, where there is one.
+    pub email: Option<Email>,
+}
+
+/// A change of address under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmailChange {
+    pub new_email: Email,
+    pub old_confirmed: bool,
+    pub new_confirmed: bool,
+    pub expires_at: OffsetDateTime,
+}
+
+/// A person as sign-in needs them: with what their password is checked against.
+#[derive(Clone)]
+pub(super) struct Credentials {
+    pub(super) user: User,
+    pub(super) password_hash: String,
+    pub(super) account_id: Option<AccountId>,
 }
 
 /// One browser in which a person is signed in.

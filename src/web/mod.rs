@@ -9,6 +9,7 @@ pub mod page;
 mod parameters;
 mod program;
 mod request;
+mod user_agent;
 
 pub use around::{FormAction, around};
 pub use browser::{Browser, BrowserSettings};
@@ -16,3 +17,4 @@ pub use failure::{Failure, html, html_with, see_other};
 pub use parameters::{Form, Parameters, Query, Repeated, Unreadable};
 pub use program::program;
 pub use request::{RequestContext, TrustedProxies, current_request_id};
+pub use user_agent::browser_in_words;

@@ -3,10 +3,13 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::super::model::User;
+use super::super::model::{Credentials, User};
 use crate::{
-    db::schema::users,
-    types::{Fault, InvalidEmail, UserId},
+    db::{
+        is_unique_violation,
+        schema::{accounts, users},
+    },
+    types::{AccountId, Email, Fault, InvalidEmail, UserId},
 };
 
 #[derive(Queryable, Selectable)]
@@ -64,4 +67,150 @@ pub(in super::super) async fn operators(connection: &mut AsyncPgConnection) -> R
         .load(connection)
         .await?;
     rows.into_iter().map(User::try_from).collect()
+}
+
+/// Whom to look up.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Whose<'a> {
+    Email(&'a Email),
+    Id(UserId),
+}
+
+/// A person with what their password is checked against.
+pub(in super::super) async fn credentials(
+    connection: &mut AsyncPgConnection,
+    whose: Whose<'_>,
+) -> Result<Option<Credentials>, Fault> {
+    let mut query = users::table
+        .left_join(accounts::table)
+        .select((
+            UserRow::as_select(),
+            users::password_hash,
+            accounts::id.nullable(),
+        ))
+        .into_boxed();
+    query = match whose {
+        Whose::Email(email) => query.filter(users::email_key.eq(email.key())),
+        Whose::Id(id) => query.filter(users::id.eq(id.uuid())),
+    };
+    let row: Option<(UserRow, String, Option<Uuid>)> = query.first(connection).await.optional()?;
+    row.map(|(user, password_hash, account)| {
+        Ok(Credentials {
+            user: user.try_into()?,
+            password_hash,
+            account_id: account.map(AccountId::from_uuid),
+        })
+    })
+    .transpose()
+}
+
+/// Adds a person; false if somebody has that address.
+pub(in super::super) async fn insert_user(
+    connection: &mut AsyncPgConnection,
+    user: &User,
+    password_hash: &str,
+) -> Result<bool, Fault> {
+    let inserted = diesel::insert_into(users::table)
+        .values((
+            users::id.eq(user.id.uuid()),
+            users::email.eq(user.email.as_str()),
+            users::email_key.eq(user.email.key()),
+            users::email_verified_at.eq(user.email_verified.then_some(user.created_at)),
+            users::name.eq(&user.name),
+            users::password_hash.eq(password_hash),
+            users::operator.eq(user.operator),
+            users::created_at.eq(user.created_at),
+        ))
+        .on_conflict(users::email_key)
+        .do_nothing()
+        .execute(connection)
+        .await?;
+    Ok(inserted == 1)
+}
+
+pub(in super::super) async fn is_email_taken(
+    connection: &mut AsyncPgConnection,
+    email: &Email,
+) -> Result<bool, Fault> {
+    Ok(diesel::select(diesel::dsl::exists(
+        users::table.filter(users::email_key.eq(email.key())),
+    ))
+    .get_result(connection)
+    .await?)
+}
+
+pub(in super::super) async fn has_operator(connection: &mut AsyncPgConnection) -> Result<bool, Fault> {
+    Ok(
+        diesel::select(diesel::dsl::exists(users::table.filter(users::operator)))
+            .get_result(connection)
+            .await?,
+    )
+}
+
+pub(in super::super) async fn set_name(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+    name: &str,
+) -> Result<(), Fault> {
+    diesel::update(users::table.find(id.uuid()))
+        .set(users::name.eq(name))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Sets the hash of a password; false if it is no longer the one that `was` read, because another request
+/// changed it meanwhile.
+pub(in super::super) async fn set_password(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+    was: &str,
+    hash: &str,
+) -> Result<bool, Fault> {
+    let updated = diesel::update(users::table.find(id.uuid()))
+        .filter(users::password_hash.eq(was))
+        .set(users::password_hash.eq(hash))
+        .execute(connection)
+        .await?;
+    Ok(updated == 1)
+}
+
+/// Marks an address as its person's own; false if that person has another address by now, or had this one
+/// verified before.
+pub(in super::super) async fn verify_email(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+    email: &Email,
+    now: OffsetDateTime,
+) -> Result<bool, Fault> {
+    let updated = diesel::update(users::table.find(id.uuid()))
+        .filter(users::email_key.eq(email.key()))
+        .filter(users::email_verified_at.is_null())
+        .set(users::email_verified_at.eq(now))
+        .execute(connection)
+        .await?;
+    Ok(updated == 1)
+}
+
+/// Gives a person another, verified address; false if somebody else has it, and then the transaction is
+/// void.
+pub(in super::super) async fn set_email(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+    email: &Email,
+    now: OffsetDateTime,
+) -> Result<bool, Fault> {
+    let updated = diesel::update(users::table.find(id.uuid()))
+        .set((
+            users::email.eq(email.as_str()),
+            users::email_key.eq(email.key()),
+            users::email_verified_at.eq(now),
+        ))
+        .execute(connection)
+        .await;
+    match updated {
+        Ok(_) => Ok(true),
+        Err(error) if is_unique_violation(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+pub use super::super::model::LinkPurpose;
 use crate::web::page::{Field, Frame, RequestBanner};
 
 /// `/sign-up`: fields `name`, `email`, `password`; hidden `request` and `invitation` where there are any.
@@ -198,23 +199,6 @@ impl ResetPassword {
             password: Field::default(),
         }
     }
-}
-
-/// What a one-time link is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkPurpose {
-    /// `/verify-email`
-    VerifyEmail,
-    /// `/reset-password`
-    ResetPassword,
-    /// `/account/email/confirm`, from the address that is left.
-    ConfirmOldEmail,
-    /// `/account/email/confirm`, from the new address.
-    ConfirmNewEmail,
-    /// `/setup`
-    FirstOperator,
-    /// `/sign-up`
-    Invitation,
 }
 
 /// What a link from a mail opens: a button, because mail scanners follow links and must not use them up.

@@ -1,0 +1,202 @@
+//! A change of address: in force when the address that is left and the new one have both confirmed it.
+
+use secrecy::SecretString;
+
+use super::{
+    Identity,
+    change::ChangeError,
+    http::SignedIn,
+    letters,
+    model::{EmailChange, LinkPurpose},
+    store,
+    throttle::{Delayed, Subject},
+    verify_email::LinkError,
+};
+use crate::{
+    accounts,
+    audit::{self, Action, Actor, Record},
+    crypto::Token,
+    types::{ClientContext, Email, Fault, UserId},
+};
+
+/// How far a change has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The other address has yet to confirm.
+    Half,
+    Done,
+}
+
+const CONFIRMATIONS: [LinkPurpose; 2] = [LinkPurpose::ConfirmOldEmail, LinkPurpose::ConfirmNewEmail];
+
+impl Identity {
+    /// Asks for another address, in place of an earlier change that is still under way. An address that was
+    /// never verified has no say: nobody has shown that it is theirs, and it may be a slip of the finger.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`].
+    pub async fn ask_for_email_change(
+        &self,
+        signed_in: &SignedIn,
+        new_email: &str,
+        password: SecretString,
+        context: &ClientContext,
+    ) -> Result<EmailChange, ChangeError> {
+        let user = &signed_in.user;
+        let bad = |text: &str| ChangeError::BadValue(text.to_owned());
+        let new_email: Email = new_email.parse().map_err(|error| bad(&format!("{error}")))?;
+        if new_email.key() == user.email.key() {
+            return Err(bad("That is your address already."));
+        }
+        let own = self.prove_again(user, password, context).await?;
+        let tried = self
+            .begin_try(&[Subject::Probe(context.address)])
+            .await?
+            .map_err(|Delayed(wait)| ChangeError::Delayed(wait))?;
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        if store::is_email_taken(&mut transaction, &new_email).await? {
+            return Err(bad("There is an account with this address."));
+        }
+        let change = EmailChange {
+            new_email,
+            old_confirmed: !user.email_verified,
+            new_confirmed: false,
+            expires_at: now + self.link_lifetime(LinkPurpose::ConfirmNewEmail),
+        };
+        store::begin_email_change(&mut transaction, user.id, &change, now).await?;
+        store::delete_links(&mut transaction, user.id, &CONFIRMATIONS).await?;
+        let good_for = self.link_lifetime(LinkPurpose::ConfirmNewEmail);
+        let mut mails = Vec::new();
+        if user.email_verified {
+            let link = self
+                .make_link(
+                    &mut transaction,
+                    LinkPurpose::ConfirmOldEmail,
+                    Some(user.id),
+                    Some(&change.new_email),
+                )
+                .await?;
+            mails.push(letters::confirm_old_email(
+                user,
+                &change.new_email,
+                &link,
+                good_for,
+            ));
+        }
+        let link = self
+            .make_link(
+                &mut transaction,
+                LinkPurpose::ConfirmNewEmail,
+                Some(user.id),
+                Some(&change.new_email),
+            )
+            .await?;
+        mails.push(letters::confirm_new_email(
+            user,
+            &change.new_email,
+            &link,
+            good_for,
+        ));
+        Record::done(
+            now,
+            Actor::User(user.id),
+            Action::EmailChangeRequested,
+            audit::Subject::User(user.id),
+        )
+        .account(own.account_id)
+        .from(context)
+        .write(&mut transaction)
+        .await?;
+        transaction.commit().await?;
+        self.withdraw_try(&tried).await?;
+        for mail in mails {
+            self.mailer.send(mail);
+        }
+        Ok(change)
+    }
+
+    /// Confirms a change from one of both addresses; with the second one, it is made.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`]; [`LinkError::BadLink`] too if somebody has taken the address meanwhile.
+    pub async fn confirm_email_change(
+        &self,
+        purpose: LinkPurpose,
+        token: &Token,
+        context: &ClientContext,
+    ) -> Result<Progress, LinkError> {
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        let link = store::consume_link(&mut transaction, purpose, &token.digest(), now)
+            .await?
+            .ok_or(LinkError::BadLink)?;
+        let (Some(id), Some(new_email)) = (link.user_id, link.email) else {
+            return Err(Fault::internal("a link to change an address without person or address").into());
+        };
+        let from_new = purpose == LinkPurpose::ConfirmNewEmail;
+        let change = store::confirm_email_change(&mut transaction, id, &new_email, from_new, now)
+            .await?
+            .ok_or(LinkError::BadLink)?;
+        if !(change.old_confirmed && change.new_confirmed) {
+            transaction.commit().await?;
+            return Ok(Progress::Half);
+        }
+        let user = store::user(&mut transaction, id)
+            .await?
+            .ok_or(LinkError::BadLink)?;
+        if !store::set_email(&mut transaction, id, &new_email, now).await? {
+            return Err(LinkError::BadLink);
+        }
+        store::delete_email_change(&mut transaction, id).await?;
+        // Links that were sent to the address that is left must not outlive it.
+        let void = [
+            LinkPurpose::ConfirmOldEmail,
+            LinkPurpose::ConfirmNewEmail,
+            LinkPurpose::ResetPassword,
+            LinkPurpose::VerifyEmail,
+        ];
+        store::delete_links(&mut transaction, id, &void).await?;
+        let account = accounts::personal_account_of(&mut transaction, id).await?;
+        Record::done(
+            now,
+            Actor::User(id),
+            Action::EmailChanged,
+            audit::Subject::User(id),
+        )
+        .account(account)
+        .from(context)
+        .write(&mut transaction)
+        .await?;
+        transaction.commit().await?;
+        if user.email_verified {
+            self.mailer
+                .send(letters::email_changed(&user.name, &user.email, &new_email));
+        }
+        Ok(Progress::Done)
+    }
+
+    /// Drops a change that is under way.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn cancel_email_change(&self, user: UserId) -> Result<(), Fault> {
+        let mut transaction = self.db.begin().await?;
+        store::delete_email_change(&mut transaction, user).await?;
+        store::delete_links(&mut transaction, user, &CONFIRMATIONS).await?;
+        transaction.commit().await
+    }
+
+    /// The change that is under way, if any is.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn email_change(&self, user: UserId) -> Result<Option<EmailChange>, Fault> {
+        let mut connection = self.db.connection().await?;
+        store::email_change(&mut connection, user, self.clock.now()).await
+    }
+}

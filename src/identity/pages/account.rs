@@ -1,0 +1,186 @@
+//! `/account`: name, address and password.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+
+use super::{
+    super::{
+        ChangeError, EmailChange, Identity, LinkError, LinkPurpose,
+        http::{SignedIn, Visitor},
+        links::in_words,
+        views::{self, MailReason},
+    },
+    notices::notice,
+    onward::{fields, query, secret, signed_in, too_early, wait_in_words},
+};
+use crate::{
+    types::DisplayName,
+    web::{BrowserSettings, Failure, Form, Query, html, html_with, page::Field, see_other},
+};
+
+async fn view(visitor: &Visitor, identity: &Identity, own: &SignedIn) -> Result<views::Account, Failure> {
+    let pending = identity.email_change(own.user.id).await?.map(
+        |EmailChange {
+             new_email,
+             old_confirmed,
+             new_confirmed,
+             expires_at,
+         }| views::PendingEmail {
+            new_email: new_email.to_string(),
+            old_confirmed,
+            new_confirmed,
+            expires: expires_at.into(),
+        },
+    );
+    Ok(views::Account {
+        frame: visitor.frame()?,
+        email: own.user.email.to_string(),
+        since: own.user.created_at.into(),
+        name: Field::of(&own.user.name),
+        new_email: Field::default(),
+        email_password: Field::default(),
+        pending,
+        password: Field::default(),
+        new_password: Field::default(),
+    })
+}
+
+/// `GET /account`.
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    parameters: Query,
+) -> Result<HttpResponse, Failure> {
+    let own = visitor.require(&request)?;
+    let mut view = view(&visitor, &identity, own).await?;
+    view.frame.notice = notice(&query(parameters));
+    html(&view)
+}
+
+/// `POST /account/name`.
+pub(super) async fn rename(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = fields(form, &visitor)?;
+    let own = visitor.require(&request)?;
+    match form.text("name").parse::<DisplayName>() {
+        Ok(name) => {
+            identity.rename(&own.user, &name, &visitor.context).await?;
+            Ok(see_other("/account?notice=name-changed"))
+        }
+        Err(error) => {
+            let mut view = view(&visitor, &identity, own).await?;
+            view.name = Field::of(form.text("name")).with_error(format!("{error}"));
+            html_with(StatusCode::BAD_REQUEST, &view)
+        }
+    }
+}
+
+/// `POST /account/password`.
+pub(super) async fn change_password(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    settings: Data<BrowserSettings>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = fields(form, &visitor)?;
+    let own = visitor.require(&request)?;
+    let result = identity
+        .change_password(
+            own,
+            secret(&form, "password"),
+            secret(&form, "new_password"),
+            &visitor.context,
+        )
+        .await;
+    let mut view = view(&visitor, &identity, own).await?;
+    match result {
+        Ok(started) => signed_in(&identity, &settings, &started, "/account?notice=password-changed"),
+        Err(ChangeError::BadValue(words)) => {
+            view.new_password = Field::default().with_error(words);
+            html_with(StatusCode::BAD_REQUEST, &view)
+        }
+        Err(ChangeError::WrongPassword) => {
+            view.password = Field::default().with_error("That is not your password.");
+            html_with(StatusCode::BAD_REQUEST, &view)
+        }
+        Err(ChangeError::Delayed(wait)) => {
+            view.password = Field::default().with_error(wait_in_words(wait));
+            Ok(too_early(html(&view)?, wait))
+        }
+        Err(ChangeError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// `POST /account/email`.
+pub(super) async fn change_email(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = fields(form, &visitor)?;
+    let own = visitor.require(&request)?;
+    let new_email = form.text("email");
+    let result = identity
+        .ask_for_email_change(own, new_email, secret(&form, "password"), &visitor.context)
+        .await;
+    let mut view = view(&visitor, &identity, own).await?;
+    view.new_email = Field::of(new_email);
+    match result {
+        Ok(change) if change.old_confirmed => Ok(see_other("/account?notice=confirm-new-email")),
+        Ok(change) => html(&views::CheckMail {
+            frame: visitor.frame()?,
+            reason: MailReason::ChangeEmail,
+            email: change.new_email.to_string(),
+            good_for: in_words(identity.link_lifetime(LinkPurpose::ConfirmNewEmail)),
+        }),
+        Err(ChangeError::BadValue(words)) => {
+            view.new_email = Field::of(new_email).with_error(words);
+            html_with(StatusCode::BAD_REQUEST, &view)
+        }
+        Err(ChangeError::WrongPassword) => {
+            view.email_password = Field::default().with_error("That is not your password.");
+            html_with(StatusCode::BAD_REQUEST, &view)
+        }
+        Err(ChangeError::Delayed(wait)) => {
+            view.email_password = Field::default().with_error(wait_in_words(wait));
+            Ok(too_early(html(&view)?, wait))
+        }
+        Err(ChangeError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// `POST /account/email/resend`.
+pub(super) async fn resend(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    fields(form, &visitor)?;
+    let own = visitor.require(&request)?;
+    match identity.resend_verification(&own.user, &visitor.context).await {
+        Ok(()) => Ok(see_other("/account?notice=link-sent")),
+        Err(LinkError::Delayed(retry_after)) => Err(Failure::TooManyRequests { retry_after }),
+        Err(LinkError::BadLink) => Err(Failure::NotFound),
+        Err(LinkError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// `POST /account/email/cancel`.
+pub(super) async fn cancel_email(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    fields(form, &visitor)?;
+    let own = visitor.require(&request)?;
+    identity.cancel_email_change(own.user.id).await?;
+    Ok(see_other("/account?notice=email-cancelled"))
+}

@@ -1,0 +1,244 @@
+//! What links in mails open: `/verify-email`, `/forgot-password`, `/reset-password`,
+//! `/account/email/confirm`. Opening one uses nothing up; the button on its page does.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+
+use super::{
+    super::{
+        Identity, Link, LinkError, LinkPurpose, Progress, ResetError,
+        http::Visitor,
+        links::in_words,
+        views::{self, MailReason, OutcomeKind},
+    },
+    onward::{Onward, banner, fields, page, pending, query, secret, signed_out},
+};
+use crate::{
+    crypto::Token,
+    types::Email,
+    web::{BrowserSettings, Failure, Form, Parameters, Query, html, html_with, page::Field},
+};
+
+fn token(parameters: &Parameters) -> Token {
+    Token::presented(parameters.text("token"))
+}
+
+fn bad_link(visitor: &Visitor, purpose: LinkPurpose) -> Result<HttpResponse, Failure> {
+    html_with(
+        StatusCode::NOT_FOUND,
+        &views::LinkExpired {
+            frame: visitor.frame()?,
+            purpose,
+        },
+    )
+}
+
+fn button(
+    visitor: &Visitor,
+    purpose: LinkPurpose,
+    token: &Token,
+    link: Option<Link>,
+) -> Result<HttpResponse, Failure> {
+    let Some(email) = link.and_then(|link| link.email) else {
+        return bad_link(visitor, purpose);
+    };
+    html(&views::ConfirmLink {
+        frame: visitor.frame()?,
+        purpose,
+        action: purpose.path().to_owned(),
+        token: token.expose().to_owned(),
+        email: email.to_string(),
+    })
+}
+
+fn outcome(visitor: &Visitor, kind: OutcomeKind) -> Result<HttpResponse, Failure> {
+    let onward = if visitor.signed_in.is_some() {
+        "/"
+    } else {
+        "/sign-in"
+    };
+    html(&views::Outcome {
+        frame: visitor.frame()?,
+        kind,
+        onward: onward.to_owned(),
+    })
+}
+
+fn failed(visitor: &Visitor, purpose: LinkPurpose, error: LinkError) -> Result<HttpResponse, Failure> {
+    match error {
+        LinkError::BadLink => bad_link(visitor, purpose),
+        LinkError::Delayed(retry_after) => Err(Failure::TooManyRequests { retry_after }),
+        LinkError::Fault(fault) => Err(fault.into()),
+    }
+}
+
+/// `GET /verify-email?token=…`.
+pub(super) async fn show_verification(
+    visitor: Visitor,
+    identity: Data<Identity>,
+    parameters: Query,
+) -> Result<HttpResponse, Failure> {
+    let token = token(&query(parameters));
+    let link = identity.look_at_link(LinkPurpose::VerifyEmail, &token).await?;
+    button(&visitor, LinkPurpose::VerifyEmail, &token, link)
+}
+
+/// `POST /verify-email`.
+pub(super) async fn verify(
+    visitor: Visitor,
+    identity: Data<Identity>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = fields(form, &visitor)?;
+    match identity.verify_email(&token(&form), &visitor.context).await {
+        Ok(()) => outcome(&visitor, OutcomeKind::EmailVerified),
+        Err(error) => failed(&visitor, LinkPurpose::VerifyEmail, error),
+    }
+}
+
+/// `GET /forgot-password`.
+pub(super) async fn show_forgotten(
+    request: HttpRequest,
+    visitor: Visitor,
+    parameters: Query,
+) -> Result<HttpResponse, Failure> {
+    let onward = Onward::read(&query(parameters));
+    let waiting = pending(&request, &visitor, &onward).await?;
+    let view = views::ForgottenPassword {
+        frame: visitor.frame()?,
+        request: banner(waiting.as_ref()),
+        email: Field::default(),
+    };
+    page(StatusCode::OK, &view, None)
+}
+
+/// `POST /forgot-password`: the same answer whether or not there is such an account.
+pub(super) async fn ask_for_reset(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = fields(form, &visitor)?;
+    let email: Email = match form.text("email").parse() {
+        Ok(email) => email,
+        Err(error) => {
+            let waiting = pending(&request, &visitor, &Onward::read(&form)).await?;
+            let view = views::ForgottenPassword {
+                frame: visitor.frame()?,
+                request: banner(waiting.as_ref()),
+                email: Field::of(form.text("email")).with_error(format!("{error}")),
+            };
+            return page(StatusCode::BAD_REQUEST, &view, None);
+        }
+    };
+    match identity.ask_for_reset(&email, &visitor.context).await {
+        Ok(()) => html(&views::CheckMail {
+            frame: visitor.frame()?,
+            reason: MailReason::ResetPassword,
+            email: email.to_string(),
+            good_for: in_words(identity.link_lifetime(LinkPurpose::ResetPassword)),
+        }),
+        Err(error) => failed(&visitor, LinkPurpose::ResetPassword, error),
+    }
+}
+
+/// `GET /reset-password?token=…`.
+pub(super) async fn show_reset(
+    visitor: Visitor,
+    identity: Data<Identity>,
+    parameters: Query,
+) -> Result<HttpResponse, Failure> {
+    let token = token(&query(parameters));
+    if identity
+        .look_at_link(LinkPurpose::ResetPassword, &token)
+        .await?
+        .is_none()
+    {
+        return bad_link(&visitor, LinkPurpose::ResetPassword);
+    }
+    html(&views::ResetPassword {
+        frame: visitor.frame()?,
+        token: token.expose().to_owned(),
+        password: Field::default(),
+    })
+}
+
+/// `POST /reset-password`.
+pub(super) async fn reset(
+    mut visitor: Visitor,
+    identity: Data<Identity>,
+    settings: Data<BrowserSettings>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = fields(form, &visitor)?;
+    let token = token(&form);
+    match identity
+        .reset_password(&token, secret(&form, "password"), &visitor.context)
+        .await
+    {
+        Ok(user) => {
+            // Their session here has ended with all others; somebody else's has not.
+            if visitor.signed_in.as_ref().is_some_and(|own| own.user.id == user) {
+                visitor.signed_in = None;
+                let mut response = outcome(&visitor, OutcomeKind::PasswordReset)?;
+                for cookie in signed_out(&settings, "/")?.cookies() {
+                    response
+                        .add_cookie(&cookie)
+                        .map_err(crate::types::Fault::internal)?;
+                }
+                return Ok(response);
+            }
+            outcome(&visitor, OutcomeKind::PasswordReset)
+        }
+        Err(ResetError::BadLink) => bad_link(&visitor, LinkPurpose::ResetPassword),
+        Err(ResetError::BadPassword(words)) => html_with(
+            StatusCode::BAD_REQUEST,
+            &views::ResetPassword {
+                frame: visitor.frame()?,
+                token: token.expose().to_owned(),
+                password: Field::default().with_error(words),
+            },
+        ),
+        Err(ResetError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// Which of both addresses a link was sent to.
+async fn side(identity: &Identity, token: &Token) -> Result<(LinkPurpose, Option<Link>), Failure> {
+    let old = identity.look_at_link(LinkPurpose::ConfirmOldEmail, token).await?;
+    if old.is_some() {
+        return Ok((LinkPurpose::ConfirmOldEmail, old));
+    }
+    let new = identity.look_at_link(LinkPurpose::ConfirmNewEmail, token).await?;
+    Ok((LinkPurpose::ConfirmNewEmail, new))
+}
+
+/// `GET /account/email/confirm?token=…`.
+pub(super) async fn show_email_change(
+    visitor: Visitor,
+    identity: Data<Identity>,
+    parameters: Query,
+) -> Result<HttpResponse, Failure> {
+    let token = token(&query(parameters));
+    let (purpose, link) = side(&identity, &token).await?;
+    button(&visitor, purpose, &token, link)
+}
+
+/// `POST /account/email/confirm`.
+pub(super) async fn confirm_email_change(
+    visitor: Visitor,
+    identity: Data<Identity>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = fields(form, &visitor)?;
+    let token = token(&form);
+    let (purpose, _) = side(&identity, &token).await?;
+    match identity
+        .confirm_email_change(purpose, &token, &visitor.context)
+        .await
+    {
+        Ok(Progress::Half) => outcome(&visitor, OutcomeKind::EmailHalfChanged),
+        Ok(Progress::Done) => outcome(&visitor, OutcomeKind::EmailChanged),
+        Err(error) => failed(&visitor, purpose, error),
+    }
+}

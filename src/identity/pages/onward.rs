@@ -1,0 +1,194 @@
+//! What the pages share: where a form leads to when it is done, the session cookie, failures as pages.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::Data,
+};
+use askama::Template;
+use secrecy::SecretString;
+
+use super::super::{
+    Identity, Started,
+    http::{PendingRequest, PendingRequests, SESSION_COOKIE, Visitor},
+};
+use crate::{
+    types::{AuthorizationRequestId, Fault},
+    web::{BrowserSettings, Failure, Form, Parameters, Query, html_with, page::RequestBanner, see_other},
+};
+
+/// Where a page leads to: on with an authorization request that waits, to a path of ours, or to the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Onward {
+    pub(super) request: Option<AuthorizationRequestId>,
+    pub(super) return_to: Option<String>,
+}
+
+impl Onward {
+    /// Reads `request` and `return_to`; what is no id or no path of ours counts as not sent.
+    pub(super) fn read(parameters: &Parameters) -> Self {
+        Self {
+            request: parameters.text("request").parse().ok(),
+            return_to: local_path(parameters.text("return_to")).map(str::to_owned),
+        }
+    }
+
+    /// A request's id is not checked here: where it leads to, OAuth looks whether it is this browser's.
+    pub(super) fn path(&self) -> String {
+        match (self.request, &self.return_to) {
+            (Some(id), _) => format!("/oauth/authorize/continue?request={id}"),
+            (None, Some(path)) => path.clone(),
+            (None, None) => "/".to_owned(),
+        }
+    }
+}
+
+/// A path on this server. What browsers would read as another host (`//host`, `/\host`), or that has
+/// characters that no address has, is none.
+fn local_path(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('/')?;
+    let sound = text.len() <= 2_000
+        && !rest.starts_with('/')
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    sound.then_some(text)
+}
+
+/// The request that waits behind this page, if it is this browser's.
+pub(super) async fn pending(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    onward: &Onward,
+) -> Result<Option<PendingRequest>, Failure> {
+    match (onward.request, request.app_data::<Data<dyn PendingRequests>>()) {
+        (Some(id), Some(requests)) => Ok(requests.pending(id, visitor.browser.digest()).await?),
+        _ => Ok(None),
+    }
+}
+
+pub(super) fn banner(pending: Option<&PendingRequest>) -> Option<RequestBanner> {
+    pending.map(|pending| pending.banner.clone())
+}
+
+/// A page whose form may end at the site of the app that waits.
+pub(super) fn page(
+    status: StatusCode,
+    page: &impl Template,
+    pending: Option<PendingRequest>,
+) -> Result<HttpResponse, Failure> {
+    let mut response = html_with(status, page)?;
+    if let Some(pending) = pending {
+        response.extensions_mut().insert(pending.form_action);
+    }
+    Ok(response)
+}
+
+/// The same page once more, to be sent again later.
+pub(super) fn too_early(mut response: HttpResponse, wait: Duration) -> HttpResponse {
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    response.headers_mut().insert(
+        header::RETRY_AFTER,
+        header::HeaderValue::from(whole_seconds(wait)),
+    );
+    response
+}
+
+/// Whole seconds, rounded up: nobody should come back too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// "Wait 8 seconds", and why.
+pub(super) fn wait_in_words(wait: Duration) -> String {
+    let seconds = whole_seconds(wait);
+    let words = if seconds > 90 {
+        format!("{} minutes", seconds.div_ceil(60))
+    } else if seconds == 1 {
+        "1 second".to_owned()
+    } else {
+        format!("{seconds} seconds")
+    };
+    format!("Too many attempts. Wait {words}, then try again.")
+}
+
+/// On, with the cookie of a session that has just begun.
+pub(super) fn signed_in(
+    identity: &Identity,
+    settings: &BrowserSettings,
+    started: &Started,
+    path: &str,
+) -> Result<HttpResponse, Failure> {
+    // The browser may keep it as long as any session lives; when this one ends, we decide.
+    let longest = identity.config.lifetimes.session_absolute.duration();
+    let cookie = settings.cookie(SESSION_COOKIE, started.token.expose(), longest);
+    let mut response = see_other(path);
+    response.add_cookie(&cookie).map_err(Fault::internal)?;
+    Ok(response)
+}
+
+/// On, without a session.
+pub(super) fn signed_out(settings: &BrowserSettings, path: &str) -> Result<HttpResponse, Failure> {
+    let cookie = settings.cookie(SESSION_COOKIE, "", Duration::ZERO);
+    let mut response = see_other(path);
+    response.add_cookie(&cookie).map_err(Fault::internal)?;
+    Ok(response)
+}
+
+/// The fields of a form of ours.
+pub(super) fn fields(Form(form): Form, visitor: &Visitor) -> Result<Parameters, Failure> {
+    let form = form.map_err(|error| Failure::BadRequest(format!("The form could not be read: {error}.")))?;
+    visitor.check_csrf(&form)?;
+    Ok(form)
+}
+
+/// The query of a page of ours; one that cannot be read is as none.
+pub(super) fn query(Query(query): Query) -> Parameters {
+    query.unwrap_or_default()
+}
+
+pub(super) fn secret(form: &Parameters, name: &str) -> SecretString {
+    form.text(name).to_owned().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_ours_are_returned_to() {
+        for good in ["/", "/apps", "/apps/app_1?x=//y#z", "/a%0Ab"] {
+            assert_eq!(local_path(good), Some(good), "{good}");
+        }
+        let long = format!("/{}", "a".repeat(2_000));
+        for bad in [
+            "",
+            "apps",
+            "//evil.example",
+            "/\\evil.example",
+            "/a\\b",
+            "\\/evil.example",
+            "https://evil.example/",
+            "/\n/evil.example",
+            "/\t/evil.example",
+            "/a b",
+            "/é",
+            " /apps",
+            &long,
+        ] {
+            assert_eq!(local_path(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_goes_before_a_path_and_nonsense_leads_to_the_start() {
+        let path = |text: &str| Onward::read(&Parameters::parse(text.as_bytes()).unwrap()).path();
+        assert_eq!(path(""), "/");
+        assert_eq!(path("return_to=/apps"), "/apps");
+        assert_eq!(path("return_to=//evil.example&request=arq_x"), "/");
+        assert_eq!(
+            path("return_to=/apps&request=arq_00000000000000000000000001"),
+            "/oauth/authorize/continue?request=arq_00000000000000000000000001"
+        );
+    }
+}

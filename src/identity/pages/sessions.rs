@@ -1,0 +1,74 @@
+//! `/account/sessions`: where a person is signed in.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+
+use super::{
+    super::{Identity, http::Visitor, views},
+    notices::notice,
+    onward::{fields, query, signed_out},
+};
+use crate::{
+    types::SessionId,
+    web::{BrowserSettings, Failure, Form, Query, browser_in_words, html, see_other},
+};
+
+/// `GET /account/sessions`.
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    parameters: Query,
+) -> Result<HttpResponse, Failure> {
+    let own = visitor.require(&request)?;
+    let mut sessions: Vec<_> = identity
+        .sessions(own.user.id)
+        .await?
+        .into_iter()
+        .map(|listed| views::SessionRow {
+            id: listed.session.id.to_string(),
+            current: listed.session.id == own.session.id,
+            browser: browser_in_words(&listed.user_agent),
+            address: listed.address.to_string(),
+            signed_in: listed.session.authenticated_at.into(),
+            last_seen: listed.session.last_seen_at.into(),
+        })
+        .collect();
+    sessions.sort_by_key(|row| !row.current);
+    html(&views::Sessions {
+        frame: visitor.frame_with_notice(notice(&query(parameters)))?,
+        sessions,
+    })
+}
+
+/// `POST /account/sessions/end`.
+pub(super) async fn end(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    settings: Data<BrowserSettings>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    let form = fields(form, &visitor)?;
+    let own = visitor.require(&request)?;
+    let id: SessionId = form.text("id").parse().map_err(|_error| Failure::NotFound)?;
+    if !identity.end_session(own, id, &visitor.context).await? {
+        return Err(Failure::NotFound);
+    }
+    if id == own.session.id {
+        return signed_out(&settings, "/sign-in?notice=signed-out");
+    }
+    Ok(see_other("/account/sessions?notice=session-ended"))
+}
+
+/// `POST /account/sessions/end-others`.
+pub(super) async fn end_others(
+    request: HttpRequest,
+    visitor: Visitor,
+    identity: Data<Identity>,
+    form: Form,
+) -> Result<HttpResponse, Failure> {
+    fields(form, &visitor)?;
+    let own = visitor.require(&request)?;
+    identity.end_other_sessions(own, &visitor.context).await?;
+    Ok(see_other("/account/sessions?notice=sessions-ended"))
+}

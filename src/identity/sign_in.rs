@@ -1,0 +1,151 @@
+//! Sign-in: a wrong password, an unknown address and a blocked person get the same answer in the same time.
+
+use secrecy::SecretString;
+
+use super::{
+    Identity, User,
+    http::SignedIn,
+    letters,
+    model::Credentials,
+    sessions::Started,
+    store::{self, Whose},
+    throttle::{Delayed, Subject, Try},
+};
+use crate::{
+    audit::{self, Action, Actor, Record},
+    types::{ClientContext, Email, Fault},
+};
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// Address and password do not go together, for whichever reason.
+    #[error("e-mail address and password do not match")]
+    Refused,
+    /// Too many failures lately; nothing was looked at.
+    #[error("too many failures")]
+    Delayed(std::time::Duration),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<Delayed> for SignInError {
+    fn from(Delayed(wait): Delayed) -> Self {
+        Self::Delayed(wait)
+    }
+}
+
+impl Identity {
+    /// Signs somebody in with address and password. `current` is who is signed in in this browser.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError`].
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: SecretString,
+        current: Option<&SignedIn>,
+        context: &ClientContext,
+    ) -> Result<Started, SignInError> {
+        let (credentials, tried) = self.prove(email, password.clone(), context).await?;
+        let Credentials {
+            user,
+            password_hash,
+            account_id,
+        } = &credentials;
+        let better_hash = if self.hasher.is_outdated(password_hash) {
+            Some(self.hasher.hash(password).await?)
+        } else {
+            None
+        };
+        let mut transaction = self.db.begin().await?;
+        self.end_try_well(&mut transaction, &tried).await?;
+        if let Some(better) = better_hash {
+            store::set_password(&mut transaction, user.id, password_hash, &better).await?;
+        }
+        let started = self
+            .start_session(&mut transaction, user, *account_id, current, context)
+            .await?;
+        transaction.commit().await?;
+        Ok(self.settled(started).await)
+    }
+
+    /// Whether `password` is that of whoever is signed in, asked before something sensitive. Failures count
+    /// as those of sign-in do.
+    pub(super) async fn prove_again(
+        &self,
+        user: &User,
+        password: SecretString,
+        context: &ClientContext,
+    ) -> Result<Credentials, SignInError> {
+        let (credentials, tried) = self.prove(user.email.as_str(), password, context).await?;
+        self.end_try_well(&mut *self.db.connection().await?, &tried)
+            .await?;
+        Ok(credentials)
+    }
+
+    /// Whose address and password these are. What it does is the same for everybody, but for the record
+    /// and the letter at the end; the costly part, the hash, is computed for those who do not exist, too.
+    async fn prove(
+        &self,
+        email: &str,
+        password: SecretString,
+        context: &ClientContext,
+    ) -> Result<(Credentials, Try), SignInError> {
+        let tried = self
+            .begin_try(&[Subject::Account(email), Subject::Address(context.address)])
+            .await??;
+        let credentials = match email.parse::<Email>() {
+            Ok(email) => store::credentials(&mut *self.db.connection().await?, Whose::Email(&email)).await?,
+            Err(_) => None,
+        };
+        let hash = credentials.as_ref().map(|own| own.password_hash.clone());
+        let matches = self.hasher.verify(password, hash).await?;
+        match credentials {
+            Some(credentials) if matches && !credentials.user.blocked => Ok((credentials, tried)),
+            other => {
+                self.refuse(other, &tried, context).await?;
+                Err(SignInError::Refused)
+            }
+        }
+    }
+
+    async fn refuse(
+        &self,
+        credentials: Option<Credentials>,
+        tried: &Try,
+        context: &ClientContext,
+    ) -> Result<(), Fault> {
+        let subject = credentials
+            .as_ref()
+            .map_or(audit::Subject::Server, |own| audit::Subject::User(own.user.id));
+        Record::refused(
+            self.clock.now(),
+            Actor::Anonymous,
+            Action::SessionRefused,
+            subject,
+        )
+        .account(credentials.as_ref().and_then(|own| own.account_id))
+        .from(context)
+        .write(&mut *self.db.connection().await?)
+        .await?;
+        // Told when delays begin, and then ever more rarely.
+        let failures = tried.failures.first().copied().unwrap_or_default();
+        let first = i64::from(self.config.limits.sign_in_free_failures.max(1));
+        if let Some(own) = credentials
+            && [first, first * 4, first * 16].contains(&i64::from(failures))
+        {
+            self.mailer
+                .send(letters::sign_in_failures(&own.user, failures, context));
+        }
+        Ok(())
+    }
+
+    /// Waits until the session that this one replaced is over everywhere.
+    pub(super) async fn settled(&self, mut started: Started) -> Started {
+        let recorded = std::mem::replace(&mut started.recorded, crate::revocation::Recorded::nothing());
+        self.revocations.settle(recorded).await;
+        started
+    }
+}
