@@ -1,0 +1,359 @@
+//! What is measured: a release server with a person who is signed in, a client whom they have let in, and what both ask.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::{
+    load::{self, Connection, Loaded},
+    process::Process,
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_claviger");
+const PORT: u16 = 18_080;
+const METRICS_PORT: u16 = 18_082;
+const EMAIL: &str = "bench@example.com";
+const PASSWORD: &str = "a long enough passphrase for a bench";
+const REDIRECT_URI: &str = "http://127.0.0.1:18083/callback";
+// RFC 7636, appendix B
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+pub(crate) struct Scene {
+    pub(crate) server: Process,
+    pub(crate) address: SocketAddr,
+    folder: tempfile::TempDir,
+    basic: String,
+    client_id: String,
+    cookies: String,
+}
+
+/// A refresh token in use: each is held by one connection at a time.
+type Held = Arc<Vec<Mutex<String>>>;
+
+/// Waits until somebody listens.
+pub(crate) async fn listens(address: SocketAddr) {
+    for _ in 0..3_000 {
+        if tokio::net::TcpStream::connect(address).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nobody listens on {address}");
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .env("CLAVIGER_LISTEN", format!("127.0.0.1:{PORT}"))
+        .env("CLAVIGER_SERVER__METRICS_LISTEN", format!("127.0.0.1:{METRICS_PORT}"))
+        .env("CLAVIGER_DATA_DIR", folder.join("data"))
+        .env("CLAVIGER_LOG__FILTER", "warn")
+        .env_remove("DATABASE_URL");
+    command
+}
+
+fn json(command: &mut Command, input: &str) -> Value {
+    use std::io::Write as _;
+
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the command line");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{command:?} failed");
+    serde_json::from_slice(&output.stdout).expect("one line of JSON")
+}
+
+impl Scene {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("claviger-bench-").tempdir_in("/tmp").unwrap();
+        let server = Process::start(command(folder.path()).arg("serve").stdout(Stdio::null()));
+        let address = SocketAddr::from(([127, 0, 0, 1], PORT));
+        listens(address).await;
+        let user = ["user", "create", "--email", EMAIL, "--name", "Bench", "--password-stdin", "--json"];
+        json(command(folder.path()).args(user), PASSWORD);
+        let client = json(
+            command(folder.path())
+                .args(["client", "create", "--name", "Bench", "--type", "confidential", "--owner", EMAIL])
+                .args(["--redirect-uri", REDIRECT_URI, "--scope", "openid offline_access tokens:introspect"])
+                .args(["--grant", "authorization_code,refresh_token,client_credentials", "--json"]),
+            "",
+        );
+        let text = |name: &str| client[name].as_str().expect(name).to_owned();
+        let basic = STANDARD.encode(format!("{}:{}", text("client_id"), text("client_secret")));
+        let mut scene = Self {
+            server,
+            address,
+            folder,
+            basic: format!("Basic {basic}"),
+            client_id: text("client_id"),
+            cookies: String::new(),
+        };
+        scene.sign_in_and_consent().await;
+        scene
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// As the owner of the tables, for pgbench and for counting.
+    pub(crate) fn database_url(&self) -> String {
+        let socket = self.folder.path().join("data/postgres/socket");
+        format!("host={} user=claviger_owner dbname=claviger", socket.display())
+    }
+
+    fn sql(&self, statement: &str) -> String {
+        let output = Command::new("psql").args(["-AtX", "-c", statement]).arg(self.database_url()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    async fn sign_in_and_consent(&mut self) {
+        self.sql("CREATE TABLE bench_rows (id int PRIMARY KEY, generation int, at timestamptz) WITH (fillfactor = 50)");
+        self.sql("INSERT INTO bench_rows SELECT generate_series(0, 63), 0, now()");
+        self.sql("CREATE TABLE bench_inserts (id bigserial PRIMARY KEY, filler text)");
+        let mut connection = Connection::open(self.address).await;
+        let page = connection.call(&load::get("/sign-in")).await;
+        self.keep_cookies(&page.head);
+        let form = [("email", EMAIL), ("password", PASSWORD), ("csrf_token", &hidden(&page.body, "csrf_token"))];
+        let answer = self.submit(&mut connection, "/sign-in", &form).await;
+        self.keep_cookies(&answer.head);
+        let page = connection.call(&load::get_with_cookie(&self.authorize_path(), &self.cookies)).await;
+        assert_eq!(page.status, 200, "the consent page: {}", page.head);
+        let (csrf_token, request) = (hidden(&page.body, "csrf_token"), hidden(&page.body, "request"));
+        let form = [("decision", "approve"), ("csrf_token", &csrf_token), ("request", &request)];
+        let answer = self.submit(&mut connection, "/oauth/consent", &form).await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+    }
+
+    async fn submit(&self, connection: &mut Connection, path: &str, form: &[(&str, &str)]) -> load::Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = String::from_utf8(load::post(path, None, &body)).unwrap();
+        let cookies = format!("\r\nCookie: {}\r\nContent-Type", self.cookies);
+        connection.call(request.replacen("\r\nContent-Type", &cookies, 1).as_bytes()).await
+    }
+
+    fn keep_cookies(&mut self, head: &str) {
+        for line in head.lines().filter(|line| line.to_ascii_lowercase().starts_with("set-cookie: ")) {
+            let cookie = line["set-cookie: ".len()..].split(';').next().unwrap();
+            if !self.cookies.is_empty() {
+                self.cookies.push_str("; ");
+            }
+            self.cookies.push_str(cookie);
+        }
+    }
+
+    fn authorize_path(&self) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.client_id)
+            .append_pair("redirect_uri", REDIRECT_URI)
+            .append_pair("scope", "openid offline_access")
+            .append_pair("state", "bench")
+            .append_pair("code_challenge", CHALLENGE)
+            .append_pair("code_challenge_method", "S256")
+            .finish();
+        format!("/oauth/authorize?{query}")
+    }
+
+    fn token(&self, form: &[(&str, &str)]) -> Vec<u8> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        load::post("/oauth/token", Some(&self.basic), &body)
+    }
+
+    /// The whole flow of somebody who is signed in and has allowed this client before.
+    async fn flow(&self, connection: &mut Connection, authorize: &[u8]) -> Value {
+        let answer = connection.call(authorize).await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let location = answer.head.lines().find(|line| line.to_ascii_lowercase().starts_with("location: "));
+        let code = location.and_then(|line| line.split("code=").nth(1)?.split('&').next()).expect("a code");
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", REDIRECT_URI),
+            ("code_verifier", VERIFIER),
+        ];
+        let answer = connection.call(&self.token(&form)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    pub(crate) async fn introspection(&self) -> Vec<u8> {
+        let mut connection = Connection::open(self.address).await;
+        let authorize = load::get_with_cookie(&self.authorize_path(), &self.cookies);
+        let tokens = self.flow(&mut connection, &authorize).await;
+        let token = tokens["access_token"].as_str().unwrap();
+        load::post("/oauth/introspect", Some(&self.basic), &format!("token={token}"))
+    }
+
+    pub(crate) fn client_credentials(&self) -> Vec<u8> {
+        self.token(&[("grant_type", "client_credentials")])
+    }
+
+    /// As many grants, each with its refresh token.
+    pub(crate) async fn grants(&self, count: usize) -> Held {
+        let mut connection = Connection::open(self.address).await;
+        let authorize = load::get_with_cookie(&self.authorize_path(), &self.cookies);
+        let mut tokens = Vec::new();
+        for _ in 0..count {
+            let answer = self.flow(&mut connection, &authorize).await;
+            tokens.push(Mutex::new(answer["refresh_token"].as_str().unwrap().to_owned()));
+        }
+        Arc::new(tokens)
+    }
+
+    async fn refresh(&self, connection: &mut Connection, token: &Mutex<String>) {
+        let mut token = token.lock().await;
+        let answer =
+            connection.call(&self.token(&[("grant_type", "refresh_token"), ("refresh_token", &token)])).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let tokens: Value = serde_json::from_str(&answer.body).unwrap();
+        tokens["refresh_token"].as_str().unwrap().clone_into(&mut token);
+    }
+
+    /// Runs `work` on every connection until the time is over, or as often as `count` says.
+    async fn drive(
+        &self,
+        connections: usize,
+        until: Until,
+        work: impl AsyncFn(Connection, usize) -> Connection,
+    ) -> Loaded {
+        let (began, cpu) = (Instant::now(), self.server.cpu());
+        let done = AtomicUsize::new(0);
+        let each = futures_util::future::join_all((0..connections).map(|first| {
+            let (done, work) = (&done, &work);
+            async move {
+                let mut connection = Connection::open(self.address).await;
+                let mut times = Vec::new();
+                let mut place = first;
+                while until.goes_on(began, done.fetch_add(1, Ordering::Relaxed)) {
+                    let sent = Instant::now();
+                    connection = work(connection, place).await;
+                    times.push(sent.elapsed());
+                    place += connections;
+                }
+                times
+            }
+        }));
+        let times = each.await.concat();
+        Loaded::of(times, began.elapsed(), Some(self.server.cpu() - cpu))
+    }
+
+    pub(crate) async fn refresh_for(&self, grants: &Held, connections: usize, each: Duration) -> Loaded {
+        self.refresh_until(grants, connections, Until::After(each)).await
+    }
+
+    pub(crate) async fn refresh_count(&self, grants: &Held, connections: usize, count: usize) {
+        self.refresh_until(grants, connections, Until::Count(count)).await;
+    }
+
+    async fn refresh_until(&self, grants: &Held, connections: usize, until: Until) -> Loaded {
+        self.drive(connections, until, async |mut connection, place| {
+            self.refresh(&mut connection, &grants[place % grants.len()]).await;
+            connection
+        })
+        .await
+    }
+
+    pub(crate) async fn flows_for(&self, connections: usize, each: Duration) -> Loaded {
+        let authorize = load::get_with_cookie(&self.authorize_path(), &self.cookies);
+        self.drive(connections, Until::After(each), async |mut connection, _| {
+            self.flow(&mut connection, &authorize).await;
+            connection
+        })
+        .await
+    }
+
+    pub(crate) async fn mint(&self, connections: usize, count: usize) {
+        let request = self.client_credentials();
+        self.drive(connections, Until::Count(count), async |mut connection, _| {
+            connection.repeat(&request).await;
+            connection
+        })
+        .await;
+    }
+
+    /// Rows of all tables together.
+    pub(crate) fn rows(&self) -> i64 {
+        let count = "SELECT sum((xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I', relname), false, true, '')))[1]::text::bigint) \
+                     FROM pg_stat_user_tables WHERE relname NOT LIKE 'bench%' AND relname NOT IN ('client_requests', 'jobs', 'nodes')";
+        self.sql(count).parse().unwrap()
+    }
+
+    pub(crate) fn size_of_grants(&self) -> String {
+        self.sql("VACUUM grants");
+        self.sql("SELECT pg_size_pretty(pg_total_relation_size('grants')) || ', ' || count(*) || ' rows' FROM grants")
+    }
+
+    /// Live access tokens, as the server's metrics count them.
+    pub(crate) async fn live_tokens(&self) -> usize {
+        let metrics = SocketAddr::from(([127, 0, 0, 1], METRICS_PORT));
+        let answer = Connection::open(metrics).await.call(&load::get("/metrics")).await;
+        let line = answer.body.lines().find(|line| line.starts_with("claviger_live_access_tokens ")).expect("the gauge");
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// A second node, from its start until it answers: the median of five.
+    pub(crate) async fn start_to_first_answer(&self) -> Duration {
+        let address = SocketAddr::from(([127, 0, 0, 1], PORT + 10));
+        let socket = self.folder.path().join("data/postgres/socket");
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let mut command = command(self.folder.path());
+            command
+                .arg("serve")
+                .env("DATABASE_URL", format!("host={} user=claviger dbname=claviger", socket.display()))
+                .env("CLAVIGER_DATABASE__OWNER_URL", self.database_url())
+                .env("CLAVIGER_LISTEN", address.to_string())
+                .env_remove("CLAVIGER_SERVER__METRICS_LISTEN")
+                .stdout(Stdio::null());
+            let began = Instant::now();
+            let mut node = Process::start(&mut command);
+            while tokio::net::TcpStream::connect(address).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let answer = Connection::open(address).await.call(&load::get("/readyz")).await;
+            assert_eq!(answer.status, 200);
+            times.push(began.elapsed());
+            node.stop();
+        }
+        times.sort_unstable();
+        times[times.len() / 2]
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.server.stop();
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Until {
+    After(Duration),
+    Count(usize),
+}
+
+impl Until {
+    fn goes_on(self, began: Instant, done: usize) -> bool {
+        match self {
+            Self::After(time) => began.elapsed() < time,
+            Self::Count(count) => done < count,
+        }
+    }
+}
+
+fn hidden(html: &str, name: &str) -> String {
+    let page = scraper::Html::parse_document(html);
+    let input = scraper::Selector::parse(&format!("main input[name='{name}']")).unwrap();
+    page.select(&input).next().and_then(|input| input.value().attr("value")).expect(name).to_owned()
+}
