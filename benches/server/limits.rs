@@ -35,7 +35,10 @@ impl Bare {
 
 #[actix_web::main]
 pub(crate) async fn serve() {
-    let pkcs8 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap();
+    let pkcs8 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+        .unwrap()
+        .to_pkcs8v1()
+        .unwrap();
     let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap();
     let key = web::Data::new(key);
     HttpServer::new(move || {
@@ -57,8 +60,7 @@ async fn signed(key: web::Data<EcdsaKeyPair>) -> HttpResponse {
 }
 
 /// As a rotation is: one row, found by id, changed only if it is as expected.
-pub(crate) const GUARDED_UPDATE: &str =
-    "UPDATE bench_rows SET generation = generation + 1, at = now() WHERE id = :client_id AND generation >= 0;\n";
+pub(crate) const GUARDED_UPDATE: &str = "UPDATE bench_rows SET generation = generation + 1, at = now() WHERE id = :client_id AND generation >= 0;\n";
 /// As a grant is: one row of some two hundred bytes.
 pub(crate) const SINGLE_INSERT: &str = "INSERT INTO bench_inserts (filler) VALUES (repeat('x', 200));\n";
 
@@ -68,7 +70,16 @@ pub(crate) async fn pgbench(scene: &Scene, script: &str, each: Duration) -> Load
     std::fs::write(&file, script).unwrap();
     let log = scene.folder().join("pgbench_log");
     let output = Command::new("pgbench")
-        .args(["-n", "-M", "prepared", "-j", "2", "-l", "-c", &CONNECTIONS.to_string()])
+        .args([
+            "-n",
+            "-M",
+            "prepared",
+            "-j",
+            "2",
+            "-l",
+            "-c",
+            &CONNECTIONS.to_string(),
+        ])
         .args(["-T", &each.as_secs().to_string(), "-f"])
         .arg(&file)
         .arg("--log-prefix")
@@ -81,12 +92,16 @@ pub(crate) async fn pgbench(scene: &Scene, script: &str, each: Duration) -> Load
     let mut times = Vec::new();
     for entry in std::fs::read_dir(scene.folder()).unwrap() {
         let path = entry.unwrap().path();
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pgbench_log")) {
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("pgbench_log"))
+        {
             let text = std::fs::read_to_string(&path).unwrap();
             // client, transaction, microseconds, …
-            times.extend(text.lines().map(|line| {
-                Duration::from_micros(line.split(' ').nth(2).unwrap().parse().unwrap())
-            }));
+            times.extend(
+                text.lines()
+                    .map(|line| Duration::from_micros(line.split(' ').nth(2).unwrap().parse().unwrap())),
+            );
             std::fs::remove_file(path).unwrap();
         }
     }

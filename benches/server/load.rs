@@ -28,7 +28,12 @@ impl Loaded {
         times.sort_unstable();
         let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
         let count = u32::try_from(times.len()).expect("fewer than four billion requests");
-        Self { rate: f64::from(count) / took.as_secs_f64(), p50: at(0.5), p99: at(0.99), cpu: cpu.map(|cpu| cpu / count) }
+        Self {
+            rate: f64::from(count) / took.as_secs_f64(),
+            p50: at(0.5),
+            p99: at(0.99),
+            cpu: cpu.map(|cpu| cpu / count),
+        }
     }
 }
 
@@ -41,7 +46,9 @@ pub(crate) fn get_with_cookie(path: &str, cookie: &str) -> Vec<u8> {
 }
 
 pub(crate) fn post(path: &str, authorization: Option<&str>, body: &str) -> Vec<u8> {
-    let authorization = authorization.map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
+    let authorization = authorization
+        .map(|value| format!("Authorization: {value}\r\n"))
+        .unwrap_or_default();
     format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
@@ -65,7 +72,10 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server listens");
         stream.set_nodelay(true).expect("TCP");
-        Self { stream, buffer: Vec::with_capacity(8_192) }
+        Self {
+            stream,
+            buffer: Vec::with_capacity(8_192),
+        }
     }
 
     pub(crate) async fn call(&mut self, request: &[u8]) -> Answer {
@@ -75,11 +85,17 @@ impl Connection {
             if self.stream.read_buf(&mut self.buffer).await.expect("answered") == 0 {
                 panic!("the server closed the connection");
             }
-            let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+            let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
+                continue;
+            };
             let head = std::str::from_utf8(&self.buffer[..end]).expect("ASCII headers");
             let length = head
                 .lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned))
+                .find_map(|line| {
+                    line.to_ascii_lowercase()
+                        .strip_prefix("content-length: ")
+                        .map(str::to_owned)
+                })
                 .map_or(0, |length| length.parse::<usize>().expect("a length"));
             if self.buffer.len() < end + 4 + length {
                 continue;

@@ -40,7 +40,9 @@ impl Settings {
         let arguments: Vec<String> = std::env::args().collect();
         let number = |name: &str, default: usize| {
             let at = arguments.iter().position(|argument| argument == name);
-            at.map_or(default, |at| arguments[at + 1].parse().expect("a number after the option"))
+            at.map_or(default, |at| {
+                arguments[at + 1].parse().expect("a number after the option")
+            })
         };
         Self {
             each: Duration::from_secs(number("--seconds", 10) as u64),
@@ -55,7 +57,11 @@ fn main() {
         limits::serve();
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(measure(&Settings::from_arguments()));
 }
 
@@ -66,8 +72,22 @@ async fn measure(settings: &Settings) {
     let bare = limits::Bare::start().await;
 
     eprintln!("limits of this machine");
-    let hello = load::repeat(bare.address, CONNECTIONS, settings.each, &bare.server, &load::get("/hello")).await;
-    let signed = load::repeat(bare.address, CONNECTIONS, settings.each, &bare.server, &load::get("/signed")).await;
+    let hello = load::repeat(
+        bare.address,
+        CONNECTIONS,
+        settings.each,
+        &bare.server,
+        &load::get("/hello"),
+    )
+    .await;
+    let signed = load::repeat(
+        bare.address,
+        CONNECTIONS,
+        settings.each,
+        &bare.server,
+        &load::get("/signed"),
+    )
+    .await;
     table.limit("bare hello", &hello);
     table.limit("bare hello with one ES256 signature", &signed);
     let update = limits::pgbench(&scene, limits::GUARDED_UPDATE, settings.each).await;
@@ -76,31 +96,62 @@ async fn measure(settings: &Settings) {
     table.limit("single-row INSERT", &insert);
 
     let fixed = [
-        ("introspection of a live access token", scene.introspection().await, &hello, 0.60),
-        ("metadata", load::get("/.well-known/openid-configuration"), &hello, 0.85),
+        (
+            "introspection of a live access token",
+            scene.introspection().await,
+            &hello,
+            0.60,
+        ),
+        (
+            "metadata",
+            load::get("/.well-known/openid-configuration"),
+            &hello,
+            0.85,
+        ),
         ("JWKS", load::get("/.well-known/jwks.json"), &hello, 0.85),
         ("client credentials", scene.client_credentials(), &signed, 0.60),
     ];
     for (work, request, limit, goal) in fixed {
         eprintln!("{work}");
         let loaded = load::repeat(scene.address, CONNECTIONS, settings.each, &scene.server, &request).await;
-        table.row(Row { work, loaded, limit: limit.rate, goal });
+        table.row(Row {
+            work,
+            loaded,
+            limit: limit.rate,
+            goal,
+        });
     }
 
     eprintln!("refresh with rotation");
     let grants = scene.grants(1_000).await;
     let loaded = scene.refresh_for(&grants, CONNECTIONS, settings.each).await;
-    table.row(Row { work: "refresh with rotation", loaded, limit: update.rate, goal: 0.55 });
+    table.row(Row {
+        work: "refresh with rotation",
+        loaded,
+        limit: update.rate,
+        goal: 0.55,
+    });
 
     eprintln!("code + PKCE, whole flow");
     let loaded = scene.flows_for(CONNECTIONS, settings.each).await;
-    table.row(Row { work: "code + PKCE, whole flow", loaded, limit: insert.rate, goal: 0.25 });
+    table.row(Row {
+        work: "code + PKCE, whole flow",
+        loaded,
+        limit: insert.rate,
+        goal: 0.25,
+    });
 
     eprintln!("{} refreshes of 1,000 grants", settings.refreshes);
     let before = scene.rows();
-    scene.refresh_count(&grants, CONNECTIONS, settings.refreshes).await;
+    scene
+        .refresh_count(&grants, CONNECTIONS, settings.refreshes)
+        .await;
     let after = scene.rows();
-    table.fact("rows added by refreshes", &format!("{} after {}", after - before, settings.refreshes), "0");
+    table.fact(
+        "rows added by refreshes",
+        &format!("{} after {}", after - before, settings.refreshes),
+        "0",
+    );
     table.fact("size of `grants` after vacuum", &scene.size_of_grants(), "flat");
 
     eprintln!("{} live access tokens", settings.tokens);
@@ -108,11 +159,23 @@ async fn measure(settings: &Settings) {
     scene.mint(CONNECTIONS, settings.tokens).await;
     let more = scene.live_tokens().await - held;
     let each = (scene.server.memory().saturating_sub(before)) as f64 / more as f64;
-    table.fact("memory idle", &format!("{:.1} MiB", idle as f64 / 1_048_576.0), "≤ 15 MB");
-    table.fact("memory for each live access token", &format!("{each:.0} bytes ({more} tokens)"), "≤ 250 bytes");
+    table.fact(
+        "memory idle",
+        &format!("{:.1} MiB", idle as f64 / 1_048_576.0),
+        "≤ 15 MB",
+    );
+    table.fact(
+        "memory for each live access token",
+        &format!("{each:.0} bytes ({more} tokens)"),
+        "≤ 250 bytes",
+    );
 
     let start = scene.start_to_first_answer().await;
-    table.fact("start to first answer, database up", &format!("{} ms", start.as_millis()), "≤ 100 ms");
+    table.fact(
+        "start to first answer, database up",
+        &format!("{} ms", start.as_millis()),
+        "≤ 100 ms",
+    );
 
     table.write();
     scene.stop().await;

@@ -20,8 +20,16 @@ impl Process {
     /// Resident bytes.
     pub(crate) fn memory(&self) -> usize {
         let status = self.proc("status");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-        line.split_whitespace().nth(1).expect("a number").parse::<usize>().expect("kilobytes") * 1024
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("VmRSS");
+        line.split_whitespace()
+            .nth(1)
+            .expect("a number")
+            .parse::<usize>()
+            .expect("kilobytes")
+            * 1024
     }
 
     /// Processor time used so far: user and system, of the server alone and not of its database.
@@ -29,7 +37,8 @@ impl Process {
         let stat = self.proc("stat");
         let after_name = stat.rsplit_once(") ").expect("a name in brackets").1;
         let fields: Vec<&str> = after_name.split(' ').collect();
-        let ticks: u64 = fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime");
+        let ticks: u64 =
+            fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime");
         Duration::from_millis(ticks * 10)
     }
 

@@ -26,16 +26,27 @@ fn milliseconds(time: std::time::Duration) -> String {
 
 impl Table {
     pub(crate) fn limit(&mut self, name: &str, loaded: &Loaded) {
-        let line =
-            format!("| {name} | {:.0} | {} | {} |", loaded.rate, milliseconds(loaded.p50), milliseconds(loaded.p99));
+        let line = format!(
+            "| {name} | {:.0} | {} | {} |",
+            loaded.rate,
+            milliseconds(loaded.p50),
+            milliseconds(loaded.p99)
+        );
         eprintln!("{line}");
         let _ = writeln!(self.limits, "{line}");
     }
 
     pub(crate) fn row(&mut self, row: Row) {
-        let Row { work, loaded, limit, goal } = row;
+        let Row {
+            work,
+            loaded,
+            limit,
+            goal,
+        } = row;
         let ratio = loaded.rate / limit;
-        let cpu = loaded.cpu.map_or_else(|| "–".to_owned(), |cpu| format!("{:.0}", cpu.as_secs_f64() * 1e6));
+        let cpu = loaded
+            .cpu
+            .map_or_else(|| "–".to_owned(), |cpu| format!("{:.0}", cpu.as_secs_f64() * 1e6));
         let line = format!(
             "| {work} | {:.0} | {} | {} | {cpu} | **{ratio:.2}** | {goal:.2} | {} |",
             loaded.rate,

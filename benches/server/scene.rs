@@ -57,7 +57,10 @@ fn command(folder: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command
         .env("CLAVIGER_LISTEN", format!("127.0.0.1:{PORT}"))
-        .env("CLAVIGER_SERVER__METRICS_LISTEN", format!("127.0.0.1:{METRICS_PORT}"))
+        .env(
+            "CLAVIGER_SERVER__METRICS_LISTEN",
+            format!("127.0.0.1:{METRICS_PORT}"),
+        )
         .env("CLAVIGER_DATA_DIR", folder.join("data"))
         .env("CLAVIGER_LOG__FILTER", "warn")
         .env_remove("DATABASE_URL");
@@ -67,7 +70,11 @@ fn command(folder: &Path) -> Command {
 fn json(command: &mut Command, input: &str) -> Value {
     use std::io::Write as _;
 
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the command line");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the command line");
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{command:?} failed");
@@ -76,17 +83,47 @@ fn json(command: &mut Command, input: &str) -> Value {
 
 impl Scene {
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("claviger-bench-").tempdir_in("/tmp").unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("claviger-bench-")
+            .tempdir_in("/tmp")
+            .unwrap();
         let server = Process::start(command(folder.path()).arg("serve").stdout(Stdio::null()));
         let address = SocketAddr::from(([127, 0, 0, 1], PORT));
         listens(address).await;
-        let user = ["user", "create", "--email", EMAIL, "--name", "Bench", "--password-stdin", "--json"];
+        let user = [
+            "user",
+            "create",
+            "--email",
+            EMAIL,
+            "--name",
+            "Bench",
+            "--password-stdin",
+            "--json",
+        ];
         json(command(folder.path()).args(user), PASSWORD);
         let client = json(
             command(folder.path())
-                .args(["client", "create", "--name", "Bench", "--type", "confidential", "--owner", EMAIL])
-                .args(["--redirect-uri", REDIRECT_URI, "--scope", "openid offline_access tokens:introspect"])
-                .args(["--grant", "authorization_code,refresh_token,client_credentials", "--json"]),
+                .args([
+                    "client",
+                    "create",
+                    "--name",
+                    "Bench",
+                    "--type",
+                    "confidential",
+                    "--owner",
+                    EMAIL,
+                ])
+                .args([
+                    "--redirect-uri",
+                    REDIRECT_URI,
+                    "--scope",
+                    "openid offline_access tokens:introspect",
+                ])
+                .args([
+                    "--grant",
+                    "authorization_code,refresh_token,client_credentials",
+                    "--json",
+                ]),
             "",
         );
         let text = |name: &str| client[name].as_str().expect(name).to_owned();
@@ -114,8 +151,16 @@ impl Scene {
     }
 
     fn sql(&self, statement: &str) -> String {
-        let output = Command::new("psql").args(["-AtX", "-c", statement]).arg(self.database_url()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("psql")
+            .args(["-AtX", "-c", statement])
+            .arg(self.database_url())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
@@ -126,26 +171,43 @@ impl Scene {
         let mut connection = Connection::open(self.address).await;
         let page = connection.call(&load::get("/sign-in")).await;
         self.keep_cookies(&page.head);
-        let form = [("email", EMAIL), ("password", PASSWORD), ("csrf_token", &hidden(&page.body, "csrf_token"))];
+        let form = [
+            ("email", EMAIL),
+            ("password", PASSWORD),
+            ("csrf_token", &hidden(&page.body, "csrf_token")),
+        ];
         let answer = self.submit(&mut connection, "/sign-in", &form).await;
         self.keep_cookies(&answer.head);
-        let page = connection.call(&load::get_with_cookie(&self.authorize_path(), &self.cookies)).await;
+        let page = connection
+            .call(&load::get_with_cookie(&self.authorize_path(), &self.cookies))
+            .await;
         assert_eq!(page.status, 200, "the consent page: {}", page.head);
         let (csrf_token, request) = (hidden(&page.body, "csrf_token"), hidden(&page.body, "request"));
-        let form = [("decision", "approve"), ("csrf_token", &csrf_token), ("request", &request)];
+        let form = [
+            ("decision", "approve"),
+            ("csrf_token", &csrf_token),
+            ("request", &request),
+        ];
         let answer = self.submit(&mut connection, "/oauth/consent", &form).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
     }
 
     async fn submit(&self, connection: &mut Connection, path: &str, form: &[(&str, &str)]) -> load::Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let request = String::from_utf8(load::post(path, None, &body)).unwrap();
         let cookies = format!("\r\nCookie: {}\r\nContent-Type", self.cookies);
-        connection.call(request.replacen("\r\nContent-Type", &cookies, 1).as_bytes()).await
+        connection
+            .call(request.replacen("\r\nContent-Type", &cookies, 1).as_bytes())
+            .await
     }
 
     fn keep_cookies(&mut self, head: &str) {
-        for line in head.lines().filter(|line| line.to_ascii_lowercase().starts_with("set-cookie: ")) {
+        for line in head
+            .lines()
+            .filter(|line| line.to_ascii_lowercase().starts_with("set-cookie: "))
+        {
             let cookie = line["set-cookie: ".len()..].split(';').next().unwrap();
             if !self.cookies.is_empty() {
                 self.cookies.push_str("; ");
@@ -168,7 +230,9 @@ impl Scene {
     }
 
     fn token(&self, form: &[(&str, &str)]) -> Vec<u8> {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         load::post("/oauth/token", Some(&self.basic), &body)
     }
 
@@ -176,8 +240,13 @@ impl Scene {
     async fn flow(&self, connection: &mut Connection, authorize: &[u8]) -> Value {
         let answer = connection.call(authorize).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
-        let location = answer.head.lines().find(|line| line.to_ascii_lowercase().starts_with("location: "));
-        let code = location.and_then(|line| line.split("code=").nth(1)?.split('&').next()).expect("a code");
+        let location = answer
+            .head
+            .lines()
+            .find(|line| line.to_ascii_lowercase().starts_with("location: "));
+        let code = location
+            .and_then(|line| line.split("code=").nth(1)?.split('&').next())
+            .expect("a code");
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -215,8 +284,9 @@ impl Scene {
 
     async fn refresh(&self, connection: &mut Connection, token: &Mutex<String>) {
         let mut token = token.lock().await;
-        let answer =
-            connection.call(&self.token(&[("grant_type", "refresh_token"), ("refresh_token", &token)])).await;
+        let answer = connection
+            .call(&self.token(&[("grant_type", "refresh_token"), ("refresh_token", &token)]))
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let tokens: Value = serde_json::from_str(&answer.body).unwrap();
         tokens["refresh_token"].as_str().unwrap().clone_into(&mut token);
@@ -300,7 +370,11 @@ impl Scene {
     pub(crate) async fn live_tokens(&self) -> usize {
         let metrics = SocketAddr::from(([127, 0, 0, 1], METRICS_PORT));
         let answer = Connection::open(metrics).await.call(&load::get("/metrics")).await;
-        let line = answer.body.lines().find(|line| line.starts_with("claviger_live_access_tokens ")).expect("the gauge");
+        let line = answer
+            .body
+            .lines()
+            .find(|line| line.starts_with("claviger_live_access_tokens "))
+            .expect("the gauge");
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
@@ -313,7 +387,10 @@ impl Scene {
             let mut command = command(self.folder.path());
             command
                 .arg("serve")
-                .env("DATABASE_URL", format!("host={} user=claviger dbname=claviger", socket.display()))
+                .env(
+                    "DATABASE_URL",
+                    format!("host={} user=claviger dbname=claviger", socket.display()),
+                )
                 .env("CLAVIGER_DATABASE__OWNER_URL", self.database_url())
                 .env("CLAVIGER_LISTEN", address.to_string())
                 .env_remove("CLAVIGER_SERVER__METRICS_LISTEN")
@@ -355,5 +432,9 @@ impl Until {
 fn hidden(html: &str, name: &str) -> String {
     let page = scraper::Html::parse_document(html);
     let input = scraper::Selector::parse(&format!("main input[name='{name}']")).unwrap();
-    page.select(&input).next().and_then(|input| input.value().attr("value")).expect(name).to_owned()
+    page.select(&input)
+        .next()
+        .and_then(|input| input.value().attr("value"))
+        .expect(name)
+        .to_owned()
 }

@@ -3,6 +3,7 @@
 
 mod keyring;
 mod master_key;
+mod origin;
 mod password;
 mod seal;
 mod signing;
@@ -11,6 +12,7 @@ mod token;
 
 pub use keyring::{KeyId, Keyring, Mac, Purpose};
 pub use master_key::{FileMasterKey, MasterKey, MasterKeyError, MasterKeys, OpenedMasterKey};
+pub use origin::Origin;
 pub use password::PasswordHasher;
 pub use seal::{Place, Unsealed};
 pub use signing::SigningKey;

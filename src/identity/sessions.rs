@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use diesel_async::AsyncPgConnection;
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
 use crate::{
     accounts,
     audit::{self, Action, Actor, Record},
-    crypto::{Place, Purpose, Token},
+    crypto::{Origin, Place, Token},
     revocation::{Reason, Recorded, Revocation, Subject},
     types::{AccountId, ClientContext, Fault, SessionId, UserId},
 };
@@ -38,29 +37,17 @@ pub struct ListedSession {
     pub user_agent: String,
 }
 
-/// What is sealed on a session.
-#[derive(Serialize, Deserialize)]
-struct SessionContext {
-    address: IpAddr,
-    user_agent: String,
-}
-
 pub(super) fn context_place(id: SessionId) -> Place {
     Place::column("sessions", "context_sealed", id)
 }
 
 impl Identity {
     fn seal(&self, id: SessionId, token: &Token, context: &ClientContext) -> Result<Sealed, Fault> {
-        let plain = serde_json::to_vec(&SessionContext {
-            address: context.address,
-            user_agent: context.user_agent.clone(),
-        })
-        .map_err(Fault::internal)?;
         Ok(Sealed {
             token_hash: token.digest(),
             context: self
                 .keyring
-                .seal(Purpose::ClientContext, &context_place(id), &plain)?,
+                .seal_origin(&context_place(id), &Origin::from(context))?,
         })
     }
 
@@ -236,17 +223,14 @@ impl Identity {
             .await?
             .into_iter()
             .map(|(session, sealed)| {
-                let inconsistent = || Fault::inconsistent("sessions", "context_sealed", session.id);
-                let plain = self
+                let origin = self
                     .keyring
-                    .open(Purpose::ClientContext, &context_place(session.id), &sealed)
-                    .ok_or_else(inconsistent)?;
-                let SessionContext { address, user_agent } =
-                    serde_json::from_slice(&plain).map_err(Fault::internal)?;
+                    .open_origin(&context_place(session.id), &sealed)
+                    .ok_or_else(|| Fault::inconsistent("sessions", "context_sealed", session.id))?;
                 Ok(ListedSession {
                     session,
-                    address,
-                    user_agent,
+                    address: origin.address,
+                    user_agent: origin.user_agent,
                 })
             })
             .collect()

@@ -14,14 +14,14 @@ pub struct Logo {
 /// Why a file cannot be a logo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLogo {
-    #[error("a logo is at most 128 KiB")]
+    #[error("a logo is at most 64 KiB")]
     TooLarge,
     #[error("a logo is a PNG, JPEG or WebP picture")]
     Format,
 }
 
 impl Logo {
-    pub const LARGEST: usize = 128 * 1024;
+    pub const LARGEST: usize = 64 * 1024;
 
     /// Takes a file for what it is, whatever its name says. SVG is left out: it can hold scripts.
     ///

@@ -1,10 +1,7 @@
-use std::net::IpAddr;
-
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
-    crypto::{Keyring, Mac, Place, Purpose},
+    crypto::{Keyring, Mac, Origin, Place, Purpose},
     types::{ClientContext, ClientId, Fault, GrantId, ScopeSet, SessionId, UserId},
 };
 
@@ -64,23 +61,14 @@ impl Grant {
     /// Whether a use comes from another address or program than the last one.
     #[must_use]
     pub fn has_moved(&self, keyring: &Keyring, context: &ClientContext) -> bool {
-        self.context(keyring)
-            .is_none_or(|(address, agent)| address != context.address || agent != context.user_agent)
+        self.origin(keyring) != Some(Origin::from(context))
     }
 
-    /// From where it was used last: address and user agent. None if it was sealed under a key that is gone.
+    /// From where it was used last; none if that was sealed under a key that is gone.
     #[must_use]
-    pub fn context(&self, keyring: &Keyring) -> Option<(IpAddr, String)> {
-        let plain = keyring.open(Purpose::ClientContext, &place(self.id), &self.context_sealed)?;
-        let sealed: SealedContext = postcard::from_bytes(&plain).ok()?;
-        Some((sealed.address, sealed.user_agent))
+    pub fn origin(&self, keyring: &Keyring) -> Option<Origin> {
+        keyring.open_origin(&place(self.id), &self.context_sealed)
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct SealedContext {
-    address: IpAddr,
-    user_agent: String,
 }
 
 pub(super) fn place(grant: GrantId) -> Place {
@@ -99,14 +87,9 @@ impl Fingerprint {
     ///
     /// If there is no key to seal with.
     pub fn of(keyring: &Keyring, grant: GrantId, context: &ClientContext) -> Result<Self, Fault> {
-        let sealed = SealedContext {
-            address: context.address,
-            user_agent: context.user_agent.clone(),
-        };
-        let plain = postcard::to_stdvec(&sealed).map_err(Fault::internal)?;
         Ok(Self {
             mac: Self::mac(keyring, grant, context)?,
-            sealed: keyring.seal(Purpose::ClientContext, &place(grant), &plain)?,
+            sealed: keyring.seal_origin(&place(grant), &Origin::from(context))?,
         })
     }
 

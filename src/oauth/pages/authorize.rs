@@ -112,17 +112,7 @@ async fn show(
     match step {
         Step::Answer(answer) => send(authority, incoming, answer),
         Step::SignIn => Ok(see_other(&format!("/sign-in?request={}", waiting.id))),
-        Step::SelectAccount => {
-            let page = views::SelectAccount {
-                frame: visitor.frame()?,
-                request: RequestBanner {
-                    id: waiting.id.to_string(),
-                    app_name: incoming.client.registration.name.clone(),
-                    logo: incoming.client.logo_path(),
-                },
-            };
-            Ok(with_form_action(html(&page)?, incoming))
-        }
+        Step::SelectAccount => select_account_page(visitor, waiting),
         Step::Consent(question) => {
             let catalogue = scopes::catalogue(&mut *authority.db.connection().await?).await?;
             let page = consent_page(visitor, waiting, &question, &catalogue)?;
@@ -215,6 +205,35 @@ pub(super) async fn decided(
         Err(DecisionError::NotYet) => go_on_with(&authority, &visitor, &waiting).await,
         Err(DecisionError::Gone) => gone_page(&visitor),
         Err(DecisionError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+fn select_account_page(visitor: &Visitor, waiting: &Waiting) -> Result<HttpResponse, Failure> {
+    let client = &waiting.incoming.client;
+    let page = views::SelectAccount {
+        frame: visitor.frame()?,
+        request: RequestBanner {
+            id: waiting.id.to_string(),
+            app_name: client.registration.name.clone(),
+            logo: client.logo_path(),
+        },
+    };
+    Ok(with_form_action(html(&page)?, &waiting.incoming))
+}
+
+/// `GET /oauth/select-account?request=…`: somebody on the consent page would rather be somebody else.
+pub(super) async fn select_account(
+    authority: Data<Authority>,
+    visitor: Visitor,
+    query: Query,
+) -> Result<HttpResponse, Failure> {
+    let parameters = query
+        .0
+        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
+    match resume(&authority, &visitor, &parameters).await? {
+        Some(waiting) if visitor.signed_in.is_some() => select_account_page(&visitor, &waiting),
+        Some(waiting) => go_on_with(&authority, &visitor, &waiting).await,
+        None => gone_page(&visitor),
     }
 }
 

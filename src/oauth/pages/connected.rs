@@ -87,8 +87,10 @@ pub(super) async fn one(
     });
     let sessions = app.grants.iter().map(|grant| {
         let (address, agent) = grant
-            .context(&authority.keyring)
-            .map_or_else(Default::default, |(address, agent)| (address.to_string(), agent));
+            .origin(&authority.keyring)
+            .map_or_else(Default::default, |origin| {
+                (origin.address.to_string(), origin.user_agent)
+            });
         views::GrantRow {
             id: grant.id.to_string(),
             created: grant.created_at.into(),

@@ -23,7 +23,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(authorize::go_on))
                 .route(web::post().to(authorize::decided)),
         )
-        .route("/oauth/select-account", web::post().to(authorize::account_chosen))
+        .service(
+            web::resource("/oauth/select-account")
+                .route(web::get().to(authorize::select_account))
+                .route(web::post().to(authorize::account_chosen)),
+        )
         .route("/account/apps", web::get().to(connected::list))
         .route("/account/apps/{client}", web::get().to(connected::one))
         .route(
