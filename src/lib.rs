@@ -1,7 +1,9 @@
 //! Claviger: one server that issues, keeps and takes back credentials.
 
 pub mod accounts;
+pub mod app;
 pub mod audit;
+pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod dashboard;
@@ -10,5 +12,6 @@ pub mod identity;
 pub mod jobs;
 pub mod oauth;
 pub mod revocation;
+pub mod server;
 pub mod types;
 pub mod web;

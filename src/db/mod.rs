@@ -9,4 +9,4 @@ pub mod schema;
 
 pub use error::is_unique_violation;
 pub use migrate::{migrate, pending_migrations};
-pub use pool::{Connection, Db, Transaction};
+pub use pool::{Connection, Db, PoolUsage, Transaction};

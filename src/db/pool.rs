@@ -86,11 +86,44 @@ impl Db {
         Ok(connect(&self.url).await?)
     }
 
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Unavailable`] if it does not.
+    pub async fn ping(&self) -> Result<(), Fault> {
+        use diesel_async::SimpleAsyncConnection as _;
+
+        Ok(self.connection().await?.batch_execute("SELECT 1").await?)
+    }
+
+    /// How the pool is used now.
+    #[must_use]
+    pub fn usage(&self) -> PoolUsage {
+        let status = self.pool.status();
+        PoolUsage {
+            open: status.size,
+            idle: status.available,
+            waiting: status.waiting,
+            most: status.max_size,
+        }
+    }
+
     /// The URL that the pool connects to, for connections that live outside it.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
+}
+
+/// How a pool is used: numbers of connections, and of those who wait for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUsage {
+    pub open: usize,
+    /// Of those, the ones that nobody uses.
+    pub idle: usize,
+    pub waiting: usize,
+    pub most: usize,
 }
 
 impl fmt::Debug for Db {

@@ -7,7 +7,13 @@
 mod run;
 mod store;
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use time::OffsetDateTime;
 
@@ -23,6 +29,19 @@ pub struct Job {
     name: &'static str,
     every: Duration,
     work: Box<Work>,
+    runs: AtomicU64,
+    failures: AtomicU64,
+    rows: AtomicU64,
+}
+
+/// What a job did on this node since it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub job: &'static str,
+    pub runs: u64,
+    /// Of those, the ones that came to nothing.
+    pub failures: u64,
+    pub rows: u64,
 }
 
 impl Job {
@@ -41,6 +60,9 @@ impl Job {
             name,
             every,
             work: Box::new(move |db, now| Box::pin(work(db, now))),
+            runs: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
         }
     }
 
@@ -48,6 +70,23 @@ impl Job {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn count(&self, outcome: Result<u64, ()>) {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Ok(rows) => self.rows.fetch_add(rows, Ordering::Relaxed),
+            Err(()) => self.failures.fetch_add(1, Ordering::Relaxed),
+        };
+    }
+
+    fn tally(&self) -> Tally {
+        Tally {
+            job: self.name,
+            runs: self.runs.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            rows: self.rows.load(Ordering::Relaxed),
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-use super::{Job, store};
+use super::{Job, Tally, store};
 use crate::{
     db::Db,
     types::{Clock, Fault},
@@ -50,6 +50,11 @@ impl Runner {
     /// The names of the jobs.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.jobs.iter().map(Job::name)
+    }
+
+    /// What each job did on this node.
+    pub fn tallies(&self) -> impl Iterator<Item = Tally> {
+        self.jobs.iter().map(Job::tally)
     }
 
     /// Runs the job `name` now, whenever it ran last, unless another node is at it.
@@ -115,6 +120,7 @@ impl Runner {
             .await
             .map_err(Fault::internal)
             .flatten();
+        job.count(result.as_ref().map(|rows| *rows).map_err(|_| ()));
         let outcome = result.as_ref().map(|rows| *rows).map_err(ToString::to_string);
         store::finished(&mut connection, job.name, self.clock.now(), outcome).await?;
         result.map(Run::Done)

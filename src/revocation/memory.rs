@@ -73,6 +73,10 @@ impl Memory {
         self.now().0 < self.deadline.load(Ordering::Acquire)
     }
 
+    pub(super) fn lease_left(&self) -> Duration {
+        self.until(Moment(self.deadline.load(Ordering::Acquire)))
+    }
+
     /// The node may answer until `moment`; called once all that the renewal showed has been applied.
     pub(super) fn answer_until(&self, moment: Moment) {
         self.deadline.store(moment.0, Ordering::Release);

@@ -187,6 +187,18 @@ impl Revocations {
         self.shared.memory.epoch()
     }
 
+    /// How much longer this node may answer from memory if it hears nothing more.
+    #[must_use]
+    pub fn lease_left(&self) -> Duration {
+        self.shared.memory.lease_left()
+    }
+
+    /// Entries that this node holds in memory.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.shared.memory.len()
+    }
+
     /// The last sequence that this node has applied.
     #[must_use]
     pub fn applied(&self) -> i64 {

@@ -11,9 +11,12 @@
     reason = "tests"
 )]
 
+mod architecture;
 mod clients;
 mod embedded;
 mod jobs;
 mod pages;
 mod revocation;
+mod schema;
+mod serve;
 mod support;

@@ -32,6 +32,11 @@ pub struct TestDatabase {
 
 /// A fresh, migrated database.
 pub async fn fresh_database() -> TestDatabase {
+    database_from(TEMPLATE).await
+}
+
+/// A fresh copy of a database that nobody is connected to.
+pub async fn database_from(template: &str) -> TestDatabase {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let cluster = tokio::task::spawn_blocking(shared).await.unwrap();
@@ -41,7 +46,7 @@ pub async fn fresh_database() -> TestDatabase {
         // By file: a third of the time of the other strategy, where nothing is synchronised to disk.
         execute(
             &cluster.url(OWNER, "postgres"),
-            &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY"),
+            &format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"),
         )
         .await;
     }

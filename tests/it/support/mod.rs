@@ -1,5 +1,10 @@
 //! What the tests share.
 
+#[allow(dead_code, reason = "what one test file leaves, another takes")]
+pub mod app;
+#[allow(dead_code, reason = "what one test file leaves, another takes")]
+pub mod browser;
 pub mod cluster;
+pub mod logs;
 pub mod proxy;
 pub mod wait;

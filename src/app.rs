@@ -1,0 +1,303 @@
+//! Wires the capabilities together; owns no logic.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    config::{Config, MasterKeySource},
+    crypto::{FileMasterKey, Keyring, MasterKeyError, MasterKeys, PasswordHasher},
+    db::{self, Db},
+    identity::{Identity, Mailer},
+    jobs::{Runner, Running},
+    oauth::{self, Authority},
+    revocation::{self, Revocations},
+    server::{BindError, Server, Services},
+    types::{Clock, Entropy, Fault},
+};
+
+/// Where the database is, for each of the two roles.
+#[derive(Clone, Debug)]
+pub struct DatabaseUrls {
+    /// Serves.
+    pub server: String,
+    /// Owns the tables, and migrates them.
+    pub owner: String,
+}
+
+/// Why the parts could not be put together. Each says what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    #[error("the database lacks {0} migrations of this version; run `claviger migrate`")]
+    NotMigrated(usize),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// All capabilities, ready to be served or acted with. Clones share everything.
+#[derive(Clone)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub db: Db,
+    pub keyring: Keyring,
+    pub revocations: Revocations,
+    pub mailer: Mailer,
+    pub identity: Identity,
+    pub authority: Authority,
+    pub runner: Runner,
+}
+
+/// How often keys that another node made are read: well within the lead before they are used.
+const READ_KEYS_EVERY: Duration = Duration::from_secs(5);
+/// How often memory is freed of access tokens that have expired.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+impl App {
+    /// For a server: migrates if that is configured, and joins the nodes that share the database.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn start(
+        config: Arc<Config>,
+        clock: Clock,
+        entropy: Entropy,
+        database: &DatabaseUrls,
+    ) -> Result<Self, StartError> {
+        Self::assemble(config, clock, entropy, database, true).await
+    }
+
+    /// For acts on the command line: no node among nodes, and nothing runs in the background.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn detached(
+        config: Arc<Config>,
+        clock: Clock,
+        entropy: Entropy,
+        database: &DatabaseUrls,
+    ) -> Result<Self, StartError> {
+        Self::assemble(config, clock, entropy, database, false).await
+    }
+
+    async fn assemble(
+        config: Arc<Config>,
+        clock: Clock,
+        entropy: Entropy,
+        database: &DatabaseUrls,
+        serves: bool,
+    ) -> Result<Self, StartError> {
+        if config.database.migrate_on_start {
+            for name in db::migrate(&database.owner).await? {
+                tracing::info!(migration = name, "migrated");
+            }
+        } else {
+            let pending = db::pending_migrations(&database.owner).await?;
+            if !pending.is_empty() {
+                return Err(StartError::NotMigrated(pending.len()));
+            }
+        }
+        let db = Db::new(&database.server, config.database.connections)?;
+        let masters = master_keys(&config, &entropy)?;
+        let keyring = Keyring::load(
+            &mut *db.connection().await?,
+            masters,
+            clock.clone(),
+            entropy.clone(),
+        )
+        .await?;
+        let lease = config.revocation.lease.duration();
+        let revocations = if serves {
+            Revocations::join(db.clone(), clock.clone(), entropy.clone(), lease).await?
+        } else {
+            Revocations::detached(db.clone(), clock.clone(), lease)
+        };
+        let mailer = Mailer::start(&config, clock.clone(), entropy.clone())?;
+        let identity = Identity {
+            db: db.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            keyring: keyring.clone(),
+            hasher: PasswordHasher::new(&config.passwords, entropy.clone())?,
+            mailer: mailer.clone(),
+            revocations: revocations.clone(),
+            config: config.clone(),
+        };
+        let authority = Authority::new(
+            db.clone(),
+            clock.clone(),
+            entropy.clone(),
+            keyring.clone(),
+            config.clone(),
+            revocations.clone(),
+            mailer.clone(),
+        )
+        .await?;
+        let every = config.jobs.cleanup_interval.duration();
+        let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
+        jobs.extend(identity.jobs());
+        jobs.extend(oauth::jobs(&authority));
+        let runner = Runner::new(db.clone(), clock.clone(), jobs);
+        Ok(Self {
+            config,
+            clock,
+            entropy,
+            db,
+            keyring,
+            revocations,
+            mailer,
+            identity,
+            authority,
+            runner,
+        })
+    }
+
+    /// Listens where the configuration says.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`].
+    pub fn bind(&self) -> Result<Server, BindError> {
+        Server::bind(&self.services())
+    }
+
+    /// Answers on a socket that listens already.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`].
+    pub fn bind_to(&self, listener: TcpListener) -> Result<Server, BindError> {
+        Server::bind_to(&self.services(), listener)
+    }
+
+    fn services(&self) -> Services {
+        Services {
+            config: self.config.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            db: self.db.clone(),
+            keyring: self.keyring.clone(),
+            revocations: self.revocations.clone(),
+            identity: self.identity.clone(),
+            authority: self.authority.clone(),
+            runner: self.runner.clone(),
+        }
+    }
+
+    /// Starts the jobs, and what each node does for itself now and then.
+    #[must_use]
+    pub fn start_background(&self) -> Background {
+        let (stop, stopped) = watch::channel(());
+        let mut tasks = JoinSet::new();
+        for (every, chore) in [(READ_KEYS_EVERY, Chore::ReadKeys), (SWEEP_EVERY, Chore::Sweep)] {
+            let (app, mut stopped) = (self.clone(), stopped.clone());
+            tasks.spawn(async move {
+                let mut turns = interval(every);
+                turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                turns.tick().await;
+                loop {
+                    tokio::select! {
+                        _ = stopped.changed() => return,
+                        _ = turns.tick() => {}
+                    }
+                    if let Err(fault) = app.run_chore(chore).await {
+                        tracing::warn!(%fault, ?chore, "put off to the next turn");
+                    }
+                }
+            });
+        }
+        Background {
+            jobs: self.runner.start(),
+            stop,
+            tasks,
+        }
+    }
+
+    async fn run_chore(&self, chore: Chore) -> Result<(), Fault> {
+        match chore {
+            Chore::ReadKeys => self.read_keys().await,
+            Chore::Sweep => {
+                let swept = self.authority.sweep_access_tokens();
+                tracing::debug!(swept, "expired access tokens forgotten");
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the keys that other nodes and commands have made.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach, or a key's master key is not given.
+    pub async fn read_keys(&self) -> Result<(), Fault> {
+        let mut connection = self.db.connection().await?;
+        self.keyring.reload(&mut connection).await?;
+        self.authority.signing.reload(&mut connection).await
+    }
+
+    /// Ends what this process has begun: mail that waits goes out, and no revoker waits for this node.
+    pub async fn stop(self) {
+        self.mailer.drain().await;
+        self.revocations.leave().await;
+    }
+}
+
+/// What a node does for itself, beside the jobs that one node does for all.
+#[derive(Clone, Copy, Debug)]
+enum Chore {
+    ReadKeys,
+    Sweep,
+}
+
+/// What runs beside the requests.
+#[derive(Debug)]
+pub struct Background {
+    jobs: Running,
+    stop: watch::Sender<()>,
+    tasks: JoinSet<()>,
+}
+
+impl Background {
+    /// Lets what has begun come to its end, and starts nothing more.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(());
+        self.jobs.stop().await;
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The master keys, from where the configuration says.
+///
+/// # Errors
+///
+/// If there are none to be had from there.
+pub fn master_keys(config: &Config, entropy: &Entropy) -> Result<MasterKeys, MasterKeyError> {
+    match config.master_key.source {
+        MasterKeySource::File => master_key_file(config).open_or_create(entropy),
+        MasterKeySource::Env => MasterKeys::from_text(
+            config
+                .master_key
+                .value
+                .as_ref()
+                .map_or("", |value| value.expose()),
+        ),
+    }
+}
+
+/// The file of the master keys, where they are in one.
+#[must_use]
+pub fn master_key_file(config: &Config) -> FileMasterKey {
+    match &config.master_key.file {
+        Some(path) => FileMasterKey::at(path),
+        None => FileMasterKey::at(&config.data_dir.join("master.key")),
+    }
+}

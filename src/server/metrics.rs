@@ -1,0 +1,133 @@
+//! `/metrics` in the text format of OpenMetrics.
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse,
+    web::{self, Data, ServiceConfig},
+};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use super::{Services, measure::HttpMetrics};
+
+pub(super) struct Metrics {
+    registry: Registry,
+}
+
+impl Metrics {
+    pub(super) fn new(services: Services, http: &HttpMetrics) -> Self {
+        let mut registry = Registry::with_prefix("claviger");
+        http.register(&mut registry);
+        registry.register_collector(Box::new(State(services)));
+        Self { registry }
+    }
+}
+
+/// What the parts say of themselves when they are asked.
+struct State(Services);
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("State")
+    }
+}
+
+impl Collector for State {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let Services {
+            db,
+            revocations,
+            authority,
+            runner,
+            ..
+        } = &self.0;
+        let mut gauge = |name: &str, help: &str, value: f64| {
+            let gauge = ConstGauge::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)
+        };
+        let pool = db.usage();
+        gauge("db_connections_open", "Connections of the pool", count(pool.open))?;
+        gauge(
+            "db_connections_idle",
+            "Open connections that nobody uses",
+            count(pool.idle),
+        )?;
+        gauge(
+            "db_connections_most",
+            "Connections that the pool may open",
+            count(pool.most),
+        )?;
+        gauge(
+            "db_connections_awaited",
+            "Requests that wait for a connection",
+            count(pool.waiting),
+        )?;
+        gauge(
+            "access_tokens_live",
+            "Access tokens of this node that are in memory",
+            count(authority.live_access_tokens()),
+        )?;
+        gauge(
+            "revocation_lease_seconds",
+            "How much longer this node may answer from memory if it hears nothing more",
+            revocations.lease_left().as_secs_f64(),
+        )?;
+        gauge(
+            "revocation_applied_sequence",
+            "The last entry of the revocation log that is in force here",
+            revocations.applied().to_string().parse().unwrap_or_default(),
+        )?;
+        gauge(
+            "revocation_entries",
+            "Entries of the revocation log in memory",
+            count(revocations.held()),
+        )?;
+        let mut jobs = |name: &str, help: &str, value: fn(&crate::jobs::Tally) -> u64| {
+            let kind = ConstCounter::new(0_u64).metric_type();
+            let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+            for tally in runner.tallies() {
+                let labels = [("job", tally.job)];
+                ConstCounter::new(value(&tally)).encode(metric.encode_family(&labels)?)?;
+            }
+            Ok(())
+        };
+        jobs("job_runs", "Runs of a background job on this node", |tally| {
+            tally.runs
+        })?;
+        jobs(
+            "job_failures",
+            "Runs of a background job that came to nothing",
+            |tally| tally.failures,
+        )?;
+        jobs("job_rows", "Rows that a background job has dealt with", |tally| {
+            tally.rows
+        })
+    }
+}
+
+fn count(number: usize) -> f64 {
+    u32::try_from(number).map_or(f64::INFINITY, f64::from)
+}
+
+pub(super) fn routes(routes: &mut ServiceConfig) {
+    routes.service(web::resource("/metrics").route(web::get().to(metrics)));
+}
+
+async fn metrics(metrics: Data<Metrics>) -> HttpResponse {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &metrics.registry) {
+        Ok(()) => HttpResponse::Ok()
+            .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+            .body(text),
+        Err(error) => {
+            tracing::error!(%error, "metrics could not be written");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}

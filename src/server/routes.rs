@@ -1,0 +1,68 @@
+//! The route table.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, PayloadConfig, ServiceConfig};
+
+use super::{Services, assets, health};
+use crate::{
+    identity::{self, Identity, http::PendingRequests},
+    oauth::{self, Authority, WaitingRequests},
+    types::{Clock, Entropy},
+    web::{BrowserSettings, Parameters, TrustedProxies},
+};
+
+/// What handlers find in the application's data: one copy for all workers.
+#[derive(Clone)]
+pub(super) struct SharedData {
+    clock: Data<Clock>,
+    entropy: Data<Entropy>,
+    browser: Data<BrowserSettings>,
+    proxies: Data<TrustedProxies>,
+    health: Data<health::Health>,
+    assets: Data<assets::Assets>,
+    identity: Data<Identity>,
+    authority: Data<Authority>,
+    /// What the sign-in page asks of the capability above it.
+    pending: Data<dyn PendingRequests>,
+}
+
+impl SharedData {
+    pub(super) fn new(services: &Services) -> Self {
+        let pending: Arc<dyn PendingRequests> = Arc::new(WaitingRequests(services.authority.clone()));
+        Self {
+            clock: Data::new(services.clock.clone()),
+            entropy: Data::new(services.entropy.clone()),
+            browser: Data::new(BrowserSettings {
+                keyring: services.keyring.clone(),
+                entropy: services.entropy.clone(),
+                is_https: services.config.is_https(),
+            }),
+            proxies: Data::new(TrustedProxies(services.config.server.trusted_proxies.clone())),
+            health: Data::new(health::Health::of(services)),
+            assets: Data::new(assets::Assets::new()),
+            identity: Data::new(services.identity.clone()),
+            authority: Data::new(services.authority.clone()),
+            pending: Data::from(pending),
+        }
+    }
+
+    /// Every route of the public address.
+    pub(super) fn configure(&self, routes: &mut ServiceConfig) {
+        routes
+            .app_data(PayloadConfig::new(Parameters::LARGEST_BODY))
+            .app_data(self.clock.clone())
+            .app_data(self.entropy.clone())
+            .app_data(self.browser.clone())
+            .app_data(self.proxies.clone())
+            .app_data(self.health.clone())
+            .app_data(self.assets.clone())
+            .app_data(self.identity.clone())
+            .app_data(self.authority.clone())
+            .app_data(self.pending.clone())
+            .configure(health::routes)
+            .configure(assets::routes)
+            .configure(identity::http::routes)
+            .configure(oauth::http::routes);
+    }
+}
