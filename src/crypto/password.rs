@@ -1,6 +1,6 @@
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use argon2::{
@@ -23,6 +23,7 @@ pub struct PasswordHasher {
     entropy: Entropy,
     places: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
+    computed: Arc<AtomicU64>,
     queue: usize,
     /// A hash that no password has, for people who do not exist.
     nobody: Arc<str>,
@@ -51,6 +52,7 @@ impl PasswordHasher {
             entropy,
             places: Arc::new(Semaphore::new(places)),
             waiting: Arc::default(),
+            computed: Arc::default(),
             queue: settings.queue,
             nobody: nobody.into(),
         })
@@ -102,6 +104,12 @@ impl PasswordHasher {
             })
     }
 
+    /// How many hashes were computed so far.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
     async fn run<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
         /// Leaves the queue also when the request is dropped while it waits.
         struct Waiting(Arc<AtomicUsize>);
@@ -123,6 +131,7 @@ impl PasswordHasher {
             .await
             .map_err(Fault::internal)?;
         drop(waiting);
+        self.computed.fetch_add(1, Ordering::Relaxed);
         tokio::task::spawn_blocking(move || {
             let result = act();
             drop(place);

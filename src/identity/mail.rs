@@ -4,7 +4,7 @@ use std::{
     fmt,
     fs::DirBuilder,
     os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -64,7 +64,14 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 enum Way {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     /// For a newcomer without a mail server: a file each.
-    Folder(PathBuf),
+    Folder(Folder),
+}
+
+struct Folder {
+    path: PathBuf,
+    written: u64,
+    clock: Clock,
+    entropy: Entropy,
 }
 
 impl Mailer {
@@ -96,10 +103,15 @@ impl Mailer {
                 .mode(0o700)
                 .create(&folder)
                 .map_err(Fault::internal)?;
-            Way::Folder(folder)
+            Way::Folder(Folder {
+                path: folder,
+                written: 0,
+                clock: clock.clone(),
+                entropy,
+            })
         };
         let (queue, errands) = mpsc::channel(Self::QUEUE);
-        let sending = tokio::spawn(send_all(errands, way, from, clock, entropy));
+        let sending = tokio::spawn(send_all(errands, way, from, clock));
         Ok(Self {
             queue: Arc::new(Mutex::new(Some(queue))),
             sending: Arc::new(Mutex::new(Some(sending))),
@@ -154,18 +166,12 @@ impl fmt::Debug for Mailer {
     }
 }
 
-async fn send_all(
-    mut errands: mpsc::Receiver<Errand>,
-    way: Way,
-    from: Mailbox,
-    clock: Clock,
-    entropy: Entropy,
-) {
+async fn send_all(mut errands: mpsc::Receiver<Errand>, mut way: Way, from: Mailbox, clock: Clock) {
     while let Some(errand) = errands.recv().await {
         match errand {
-            Errand::Send(letter) => send(letter, &way, &from, &clock, &entropy).await,
+            Errand::Send(letter) => send(letter, &mut way, &from, &clock).await,
             Errand::Write(work) => match work.await {
-                Ok(Some(letter)) => send(letter, &way, &from, &clock, &entropy).await,
+                Ok(Some(letter)) => send(letter, &mut way, &from, &clock).await,
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, "a mail could not be written"),
             },
@@ -177,13 +183,13 @@ async fn send_all(
     }
 }
 
-async fn send(letter: Letter, way: &Way, from: &Mailbox, clock: &Clock, entropy: &Entropy) {
+async fn send(letter: Letter, way: &mut Way, from: &Mailbox, clock: &Clock) {
     let (to, about) = (letter.to.clone(), letter.subject.clone());
     let sent = match message(letter, from, clock) {
         Err(error) => Err(error),
         Ok(message) => match way {
             Way::Smtp(transport) => deliver(transport, &message).await.map(|()| None),
-            Way::Folder(folder) => write(folder, &message, clock, entropy).await.map(Some),
+            Way::Folder(folder) => folder.write(&message).await.map(Some),
         },
     };
     match sent {
@@ -224,10 +230,19 @@ fn message(letter: Letter, from: &Mailbox, clock: &Clock) -> Result<Message, Fau
         .map_err(Fault::internal)
 }
 
-async fn write(folder: &Path, message: &Message, clock: &Clock, entropy: &Entropy) -> Result<PathBuf, Fault> {
-    let file = folder.join(format!("{}.eml", entropy.uuid(clock)));
-    tokio::fs::write(&file, message.formatted())
-        .await
-        .map_err(Fault::internal)?;
-    Ok(file)
+impl Folder {
+    /// Named so that files sort as they were written.
+    async fn write(&mut self, message: &Message) -> Result<PathBuf, Fault> {
+        self.written += 1;
+        let file = self.path.join(format!(
+            "{}-{:06}-{}.eml",
+            self.clock.unix(),
+            self.written,
+            self.entropy.uuid(&self.clock).simple()
+        ));
+        tokio::fs::write(&file, message.formatted())
+            .await
+            .map_err(Fault::internal)?;
+        Ok(file)
+    }
 }

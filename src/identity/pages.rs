@@ -2,6 +2,7 @@
 
 mod account;
 mod activity;
+mod invitations;
 mod links;
 mod notices;
 mod onward;
@@ -64,5 +65,10 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(page("/account/sessions").route(get().to(sessions::show)))
         .service(page("/account/sessions/end").route(post().to(sessions::end)))
         .service(page("/account/sessions/end-others").route(post().to(sessions::end_others)))
-        .service(page("/account/activity").route(get().to(activity::show)));
+        .service(page("/account/activity").route(get().to(activity::show)))
+        .service(
+            page("/operator/invitations")
+                .route(get().to(invitations::show))
+                .route(post().to(invitations::invite)),
+        );
 }

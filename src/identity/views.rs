@@ -3,12 +3,13 @@
 //! Paths: `/sign-up`, `/sign-in`, `POST /sign-out`, `/forgot-password`, `/reset-password`, `/verify-email`,
 //! `/setup`, `/confirm` (password again), `/account`, `POST /account/{name,password,email}`,
 //! `POST /account/email/{resend,cancel}`, `/account/email/confirm`, `/account/sessions`,
-//! `POST /account/sessions/end` (`id`), `POST /account/sessions/end-others`, `/account/activity`.
+//! `POST /account/sessions/end` (`id`), `POST /account/sessions/end-others`, `/account/activity`,
+//! `/operator/invitations`.
 
 mod account;
 mod entry;
 
-pub use account::{Account, Activity, ActivityRecord, PendingEmail, SessionRow, Sessions};
+pub use account::{Account, Activity, ActivityRecord, Invite, PendingEmail, SessionRow, Sessions};
 pub use entry::{
     CheckMail, ConfirmLink, FirstOperator, ForgottenPassword, LinkExpired, LinkPurpose, MailReason, Outcome,
     OutcomeKind, Reauthenticate, ResetPassword, SignIn, SignUp, SignUpClosed,

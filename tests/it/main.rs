@@ -14,6 +14,7 @@
 mod architecture;
 mod clients;
 mod embedded;
+mod identity;
 mod jobs;
 mod pages;
 mod revocation;

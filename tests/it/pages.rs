@@ -45,6 +45,8 @@ fn all() -> Vec<(&'static str, String)> {
         "sessions-alone": identity::Sessions::sample_alone();
         "activity": identity::Activity::sample();
         "activity-empty": identity::Activity::sample_empty();
+        "invite": identity::Invite::sample();
+        "invite-closed": identity::Invite::sample_closed();
         "consent": oauth::Consent::sample();
         "consent-wider": oauth::Consent::sample_wider();
         "consent-changed": oauth::Consent::sample_changed();

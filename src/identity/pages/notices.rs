@@ -17,6 +17,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ("link-sent", "We sent the link again. Look into your mail."),
     ("session-ended", "The session has ended."),
     ("sessions-ended", "All other sessions have ended."),
+    ("invited", "The invitation is on its way."),
     ("signed-out", "You are signed out."),
 ];
 

@@ -205,3 +205,39 @@ impl Activity {
         }
     }
 }
+
+/// `/operator/invitations`: field `email`.
+#[derive(Template)]
+#[template(path = "identity/invite.html")]
+pub struct Invite {
+    pub frame: Frame,
+    pub email: Field,
+    /// How long the link is good, in words: "1 day".
+    pub good_for: String,
+    /// Whether nobody can sign up without one.
+    pub by_invitation: bool,
+    /// Whether nobody can sign up even with one.
+    pub closed: bool,
+}
+
+impl Invite {
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            frame: Frame::sample_operator(),
+            email: Field::of("ada@example").with_error("Enter an e-mail address like name@example.com."),
+            good_for: "1 day".to_owned(),
+            by_invitation: true,
+            closed: false,
+        }
+    }
+
+    #[must_use]
+    pub fn sample_closed() -> Self {
+        Self {
+            by_invitation: false,
+            closed: true,
+            ..Self::sample()
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Delays that grow with failures.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use super::*;
+
+fn wait_of(result: Result<Started, SignInError>) -> Option<u64> {
+    match result {
+        Err(SignInError::Delayed(wait)) => Some(wait.as_secs()),
+        Err(SignInError::Refused) | Ok(_) => None,
+        Err(SignInError::Fault(fault)) => panic!("{fault}"),
+    }
+}
+
+#[tokio::test]
+async fn delays_grow_with_each_failure_of_an_account_whether_or_not_it_exists() {
+    let app = TestApp::start().await;
+    person(&app, "ada@example.com").await;
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let mut from = (1..).map(|host| format!("198.51.100.{host}"));
+        let mut attempt = async || guess(&app.identity, email, OTHER_PASSWORD, &from.next().unwrap()).await;
+        for _ in 0..5 {
+            assert_eq!(wait_of(attempt().await), None, "{email}");
+        }
+        for delay in [2, 4, 8, 16] {
+            assert_eq!(
+                wait_of(attempt().await),
+                None,
+                "{email}: the try before {delay} s"
+            );
+            assert_eq!(wait_of(attempt().await), Some(delay), "{email}");
+            app.advance(Duration::from_secs(delay - 1));
+            assert_eq!(
+                wait_of(attempt().await),
+                Some(1),
+                "{email}: a try too early is not counted"
+            );
+            app.advance(Duration::from_secs(1));
+        }
+        for _ in 0..12 {
+            attempt().await.unwrap_err();
+            app.advance(Duration::from_mins(15));
+        }
+        attempt().await.unwrap_err();
+        assert_eq!(wait_of(attempt().await), Some(900), "{email}: the longest delay");
+    }
+}
+
+#[tokio::test]
+async fn the_right_password_waits_too_and_then_clears_the_count() {
+    let app = TestApp::start().await;
+    person(&app, "ada@example.com").await;
+    let browser = app.browser();
+    for _ in 0..6 {
+        let page = sign_in(&browser, "ada@example.com", OTHER_PASSWORD).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    }
+    let hashes = app.identity.hasher.computed();
+    let page = sign_in(&browser, "ada@example.com", PASSWORD).await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(page.headers["retry-after"], "2");
+    assert!(page.text().contains("Wait 2 seconds"), "{}", page.text());
+    assert_eq!(page.forms()[0].value("email"), Some("ada@example.com"));
+    assert_eq!(
+        app.identity.hasher.computed(),
+        hashes,
+        "no work for who must wait"
+    );
+    app.advance(Duration::from_secs(2));
+    sign_in(&browser, "ada@example.com", PASSWORD).await;
+    assert!(is_signed_in(&browser).await);
+    // The account's count is cleared; that of the address is only as it was before.
+    assert_eq!(number(&app, "SELECT count(*) FROM sign_in_failures").await, 1);
+    assert_eq!(
+        number(&app, "SELECT failures::bigint FROM sign_in_failures").await,
+        6
+    );
+}
+
+#[tokio::test]
+async fn one_address_that_tries_many_accounts_is_slowed_and_an_own_account_does_not_help_it() {
+    let app = TestApp::start().await;
+    person(&app, "mallory@example.com").await;
+    let from = "2001:db8:1:2::66";
+    for victim in 0..6 {
+        // Signing in to an account of one's own between the guesses clears nothing.
+        guess(&app.identity, "mallory@example.com", PASSWORD, from)
+            .await
+            .unwrap();
+        let result = guess(
+            &app.identity,
+            &format!("v{victim}@example.com"),
+            OTHER_PASSWORD,
+            from,
+        )
+        .await;
+        assert_eq!(wait_of(result), None);
+    }
+    // The next address of the same network is the same site.
+    let result = guess(
+        &app.identity,
+        "v9@example.com",
+        OTHER_PASSWORD,
+        "2001:db8:1:2::67",
+    )
+    .await;
+    assert_eq!(wait_of(result), Some(2));
+    let elsewhere = guess(&app.identity, "v9@example.com", OTHER_PASSWORD, "2001:db8:1:3::1").await;
+    assert_eq!(wait_of(elsewhere), None);
+}
+
+#[tokio::test]
+async fn guesses_sent_at_once_are_held_back_as_those_sent_one_after_another() {
+    let app = TestApp::start().await;
+    person(&app, "ada@example.com").await;
+    let addresses: Vec<_> = (1..=60).map(|host| format!("198.51.100.{host}")).collect();
+    let guesses = addresses
+        .iter()
+        .map(|from| guess(&app.identity, "ada@example.com", OTHER_PASSWORD, from));
+    let results = futures_util::future::join_all(guesses).await;
+    let looked_at = results
+        .into_iter()
+        .filter(|result| matches!(result, Err(SignInError::Refused)))
+        .count();
+    assert_eq!(looked_at, 6);
+}
+
+#[tokio::test]
+async fn the_owner_is_told_of_repeated_failures_once() {
+    let app = TestApp::start().await;
+    person(&app, "ada@example.com").await;
+    for host in 1..=4 {
+        guess(
+            &app.identity,
+            "ada@example.com",
+            OTHER_PASSWORD,
+            &format!("198.51.100.{host}"),
+        )
+        .await
+        .unwrap_err();
+    }
+    assert!(mails(&app, "ada@example.com").await.is_empty());
+    for host in 5..=8 {
+        guess(
+            &app.identity,
+            "ada@example.com",
+            OTHER_PASSWORD,
+            &format!("198.51.100.{host}"),
+        )
+        .await
+        .unwrap_err();
+    }
+    let mails = mails(&app, "ada@example.com").await;
+    assert_eq!(mails.len(), 1);
+    assert!(
+        mails[0].contains("5 times") && mails[0].contains("198.51.100.5"),
+        "{}",
+        mails[0]
+    );
+}
+
+#[tokio::test]
+async fn mail_to_one_address_cannot_be_asked_for_without_end() {
+    let app = TestApp::start().await;
+    person(&app, "ada@example.com").await;
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let email = email.parse().unwrap();
+        for host in 1..=6 {
+            app.identity
+                .ask_for_reset(&email, &context(&format!("198.51.100.{host}")))
+                .await
+                .unwrap();
+        }
+        app.identity
+            .ask_for_reset(&email, &context("198.51.100.9"))
+            .await
+            .unwrap_err();
+    }
+    assert_eq!(mails(&app, "ada@example.com").await.len(), 6);
+}
+
+#[tokio::test]
+async fn the_table_of_failures_names_nobody_and_is_emptied() {
+    let app = TestApp::start().await;
+    guess(&app.identity, "ada@example.com", OTHER_PASSWORD, "192.0.2.1")
+        .await
+        .unwrap_err();
+    let named = "SELECT count(*) FROM sign_in_failures WHERE encode(subject, 'escape') LIKE '%ada%' OR length(subject) <> 32";
+    assert_eq!(number(&app, named).await, 0);
+    app.runner.run_once("identity.cleanup").await.unwrap();
+    assert_eq!(number(&app, "SELECT count(*) FROM sign_in_failures").await, 2);
+    app.advance(Duration::from_mins(61));
+    app.runner.run_once("identity.cleanup").await.unwrap();
+    assert_eq!(number(&app, "SELECT count(*) FROM sign_in_failures").await, 0);
+}
