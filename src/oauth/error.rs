@@ -6,6 +6,18 @@ use crate::{
     web::{Repeated, Unreadable},
 };
 
+/// `text` with nothing in it that an `error_description` must not have: printable ASCII without quotes and
+/// backslashes (RFC 6749 §4.1.2.1, §5.2). Some texts quote what the client sent.
+#[must_use]
+pub(super) fn legal_description(text: &str) -> String {
+    let legal = |c: char| match c {
+        '"' | '\\' => '?',
+        ' '..='~' => c,
+        _ => '?',
+    };
+    text.chars().map(legal).collect()
+}
+
 /// What the token, introspection and revocation endpoints refuse with (RFC 6749 §5.2).
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
@@ -94,5 +106,15 @@ impl From<AuthenticationFailure> for EndpointError {
             AuthenticationFailure::Throttled(wait) => Self::Throttled(wait),
             AuthenticationFailure::Fault(fault) => Self::Fault(fault),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_has_only_characters_that_the_rfc_allows() {
+        assert_eq!(legal_description("a \"b\" \\ \u{e9} \n ~!"), "a ?b? ? ? ? ~!");
     }
 }

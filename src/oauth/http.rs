@@ -16,6 +16,7 @@ use serde_json::json;
 use super::{
     Authority, EndpointError, LoggedRequest, clients,
     clients::Client,
+    error::legal_description,
     introspect, metadata, pages, revoke, scopes, token,
     userinfo::{self, UserinfoError},
 };
@@ -124,7 +125,7 @@ fn refusal(error: &EndpointError) -> HttpResponse {
     use actix_web::http::StatusCode;
 
     let body = |code: &str, description: &str| json!({ "error": code, "error_description": description });
-    let description = error.to_string();
+    let description = legal_description(&error.to_string());
     let (status, code) = match error {
         EndpointError::InvalidRequest(_)
         | EndpointError::InvalidGrant { .. }

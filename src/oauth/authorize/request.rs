@@ -8,6 +8,7 @@ use crate::{
     oauth::{
         Authority,
         clients::{Client, GrantType},
+        error::legal_description,
         pkce,
     },
     types::{ClientId, Fault, RedirectUri, ScopeSet},
@@ -93,16 +94,9 @@ pub struct AuthorizationError {
 
 impl AuthorizationError {
     pub(super) fn new(code: ErrorCode, description: impl Into<String>) -> Self {
-        let legal = |c: char| {
-            if matches!(c, ' '..='~') && !matches!(c, '"' | '\\') {
-                c
-            } else {
-                '?'
-            }
-        };
         Self {
             code,
-            description: description.into().chars().map(legal).collect(),
+            description: legal_description(&description.into()),
         }
     }
 }
