@@ -18,6 +18,9 @@ use crate::{
 pub struct Presented {
     pub client_id: String,
     pub method: Method,
+    /// Whether HTTP Basic was tried, with a secret or without: a refusal then needs a challenge
+    /// (RFC 6749 §5.2).
+    pub by_basic: bool,
 }
 
 /// How it says so.
@@ -85,6 +88,7 @@ impl Presented {
             return Ok(Self {
                 client_id: client_id.to_owned(),
                 method,
+                by_basic: false,
             });
         };
         if secret.is_some() {
@@ -112,6 +116,7 @@ impl Presented {
         Ok(Self {
             client_id: id,
             method,
+            by_basic: true,
         })
     }
 }
@@ -138,7 +143,7 @@ pub async fn authenticate(
     context: &ClientContext,
 ) -> Result<Arc<Client>, AuthenticationFailure> {
     let now = authority.clock.now();
-    let challenge = matches!(presented.method, Method::Basic(_));
+    let challenge = presented.by_basic;
     let from_address = Guesser::Address(context.address);
     let parsed = presented.client_id.parse::<ClientId>().ok();
     let as_client = parsed.map(|id| Guesser::Client(id, context.address));
@@ -247,6 +252,15 @@ mod tests {
         let presented = Presented::read(Some(&header), &form("")).expect("readable");
         assert_eq!(presented.client_id, "cli:1");
         assert!(matches!(presented.method, Method::Basic(secret) if secret.expose() == "a b+&c"));
+    }
+
+    #[test]
+    fn basic_without_a_secret_is_still_basic() {
+        let header = format!("Basic {}", STANDARD.encode("a:"));
+        let presented = Presented::read(Some(&header), &form("")).expect("readable");
+        assert!(matches!(presented.method, Method::None) && presented.by_basic);
+        let presented = Presented::read(None, &form("client_id=a")).expect("readable");
+        assert!(!presented.by_basic);
     }
 
     #[test]
