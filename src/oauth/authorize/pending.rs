@@ -100,6 +100,8 @@ pub async fn resume(
         incoming: Incoming {
             client,
             reply: stored.reply,
+            // What asks for no page is answered at once, and never waits.
+            silent: false,
             request: stored.request,
         },
         arrived_at,

@@ -127,6 +127,8 @@ pub enum Untrusted {
 pub struct Incoming {
     pub client: Arc<Client>,
     pub reply: Reply,
+    /// Whether it asks that no page be shown (`prompt=none`), whatever else is wrong with it.
+    pub silent: bool,
     pub request: Result<AuthorizationRequest, AuthorizationError>,
 }
 
@@ -167,9 +169,11 @@ pub async fn read(authority: &Authority, parameters: &Parameters) -> Result<Inco
         state: parameters.one("state").ok().flatten().map(str::to_owned),
     };
     let request = read_rest(authority, &client, parameters, sent.is_some());
+    let silent = matches!(parameters.one("prompt"), Ok(Some("none")));
     Ok(Incoming {
         client,
         reply,
+        silent,
         request,
     })
 }

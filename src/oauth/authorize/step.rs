@@ -67,6 +67,9 @@ pub async fn next_step(
     let request = match (&incoming.request, person) {
         (Ok(request), _) => request,
         (Err(error), Some(_)) => return Ok(Step::Answer(incoming.reply.error(error, &authority.issuer))),
+        (Err(error), None) if incoming.silent => {
+            return Ok(Step::Answer(incoming.reply.error(error, &authority.issuer)));
+        }
         (Err(_), None) => return Ok(Step::SignIn),
     };
     let silent = request.prompt.none;
