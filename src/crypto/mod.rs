@@ -15,5 +15,5 @@ pub use master_key::{FileMasterKey, MasterKey, MasterKeyError, MasterKeys, Opene
 pub use origin::Origin;
 pub use password::PasswordHasher;
 pub use seal::{Place, Unsealed};
-pub use signing::SigningKey;
+pub use signing::{JwtType, SigningKey};
 pub use token::{Token, decode_base64url, digest, encode_base64url, same};

@@ -13,11 +13,32 @@ use zeroize::Zeroizing;
 use super::{digest, encode_base64url};
 use crate::{config::SigningAlgorithm, types::Fault};
 
+/// What a JWT is, as its header says (`typ`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JwtType {
+    /// `at+jwt` (RFC 9068 §2.1)
+    AccessToken,
+    /// `JWT`
+    IdToken,
+}
+
+impl JwtType {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::IdToken => "JWT",
+        }
+    }
+}
+
 /// A key that signs tokens, parsed once: signing with it costs the signature and nothing else.
 pub struct SigningKey {
     pair: Pair,
     kid: String,
     jwk: Value,
+    access_token_header: String,
+    id_token_header: String,
 }
 
 enum Pair {
@@ -95,7 +116,17 @@ impl SigningKey {
             members.insert("kid".into(), json!(kid));
             members.insert("use".into(), json!("sig"));
         }
-        Ok(Self { pair, kid, jwk })
+        let header = |typ: JwtType| {
+            let header = json!({ "alg": algorithm, "kid": kid, "typ": typ.name() });
+            encode_base64url(header.to_string().as_bytes())
+        };
+        Ok(Self {
+            access_token_header: header(JwtType::AccessToken),
+            id_token_header: header(JwtType::IdToken),
+            pair,
+            kid,
+            jwk,
+        })
     }
 
     #[must_use]
@@ -119,16 +150,17 @@ impl SigningKey {
         &self.jwk
     }
 
-    /// Signs `payload` as a compact JWT with `typ` in its header (RFC 7515 §3.1).
+    /// Signs `payload` as a compact JWT of that type (RFC 7515 §3.1).
     ///
     /// # Errors
     ///
     /// If the machine has no randomness to give.
-    pub fn sign(&self, typ: &str, payload: &[u8]) -> Result<String, Fault> {
-        let header = json!({ "alg": self.algorithm(), "kid": self.kid, "typ": typ }).to_string();
-        let mut jwt = encode_base64url(header.as_bytes());
-        jwt.push('.');
-        jwt.push_str(&encode_base64url(payload));
+    pub fn sign(&self, typ: JwtType, payload: &[u8]) -> Result<String, Fault> {
+        let header = match typ {
+            JwtType::AccessToken => &self.access_token_header,
+            JwtType::IdToken => &self.id_token_header,
+        };
+        let mut jwt = format!("{header}.{}", encode_base64url(payload));
         let signature = match &self.pair {
             Pair::Es256(pair) => encode_base64url(
                 pair.sign(&SystemRandom::new(), jwt.as_bytes())

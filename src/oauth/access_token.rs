@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Authority, live_tokens::LiveToken};
 use crate::{
-    crypto::Token,
+    crypto::{JwtType, Token},
     revocation::Subject,
     types::{ClientId, Fault, GrantId, ScopeSet, SessionId, TokenId, UserId},
 };
@@ -71,8 +71,6 @@ struct Claims {
     grant_id: Option<GrantId>,
 }
 
-const TYP: &str = "at+jwt";
-
 /// Mints a token and keeps it in this node's memory while it lives.
 ///
 /// # Errors
@@ -119,11 +117,11 @@ pub fn mint(
         grant_id,
     };
     let payload = serde_json::to_vec(&claims).map_err(Fault::internal)?;
-    let text = Token::from(
-        authority
-            .signing
-            .sign(authority.config.oauth.access_token_alg, TYP, &payload)?,
-    );
+    let text = Token::from(authority.signing.sign(
+        authority.config.oauth.access_token_alg,
+        JwtType::AccessToken,
+        &payload,
+    )?);
     authority.live.insert(&text, LiveToken::from(&token));
     Ok((text, token))
 }
@@ -174,7 +172,7 @@ fn verified(authority: &Authority, text: &str) -> Option<AccessToken> {
     if !header
         .typ
         .as_deref()
-        .is_some_and(|typ| typ.eq_ignore_ascii_case(TYP))
+        .is_some_and(|typ| typ.eq_ignore_ascii_case(JwtType::AccessToken.name()))
     {
         return None;
     }

@@ -4,7 +4,7 @@ use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;
 
 use super::Authority;
-use crate::types::ClientId;
+use crate::{crypto::JwtType, types::ClientId};
 
 #[derive(Deserialize)]
 struct Hint {
@@ -15,7 +15,11 @@ impl Authority {
     /// The person that an ID token of ours for this client speaks of, expired or not; none for anything else.
     pub(super) fn subject_of_hint(&self, hint: &str, client: ClientId) -> Option<String> {
         let header = decode_header(hint).ok()?;
-        if header.typ.as_deref().is_some_and(|typ| typ != "JWT") {
+        if header
+            .typ
+            .as_deref()
+            .is_some_and(|typ| typ != JwtType::IdToken.name())
+        {
             return None;
         }
         let (algorithm, key) = self.signing.verifier(header.kid.as_deref()?)?;

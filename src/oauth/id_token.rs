@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Authority, clients::Client, userinfo};
 use crate::{
     config::SigningAlgorithm,
-    crypto::{digest, encode_base64url},
+    crypto::{JwtType, digest, encode_base64url},
     identity::User,
     types::{Fault, ScopeSet, SessionId},
 };
@@ -56,7 +56,7 @@ pub(super) fn mint(
     let payload = serde_json::to_vec(&claims).map_err(Fault::internal)?;
     authority
         .signing
-        .sign(client.registration.id_token_alg, "JWT", &payload)
+        .sign(client.registration.id_token_alg, JwtType::IdToken, &payload)
 }
 
 /// One factor, no more is claimed.

@@ -78,25 +78,39 @@ pub async fn around(
     Ok(response)
 }
 
-fn secure(headers: &mut HeaderMap, form_action: Option<&FormAction>, is_https: bool) {
-    let also = form_action.map_or_else(String::new, |FormAction(source)| format!(" {source}"));
-    let policy = format!(
+/// Nothing but our own files; a form may also end where `also` says.
+fn policy(also: &str) -> String {
+    let space = if also.is_empty() { "" } else { " " };
+    format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         form-action 'self'{also}; frame-ancestors 'none'; base-uri 'none'"
-    );
-    let mut set = |name: &'static str, value: &str| {
-        let name = HeaderName::from_static(name);
-        if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
-            headers.insert(name, value);
-        }
-    };
-    set("content-security-policy", &policy);
-    set("x-content-type-options", "nosniff");
-    set("x-frame-options", "DENY");
-    set("referrer-policy", "no-referrer");
-    set("permissions-policy", "camera=(), geolocation=(), microphone=()");
+         form-action 'self'{space}{also}; frame-ancestors 'none'; base-uri 'none'"
+    )
+}
+
+/// What JSON has to say about itself, and what pages have to say beyond that.
+fn secure(headers: &mut HeaderMap, form_action: Option<&FormAction>, is_https: bool) {
+    const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+    const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     if is_https {
-        set("strict-transport-security", "max-age=63072000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, TLS_ONLY);
     }
-    headers.remove(header::SERVER);
+    // Without a body, as in a redirect, there is nothing to frame or to run, but a referrer to keep quiet about.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let is_page = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if !is_page {
+        return;
+    }
+    let policy = policy(form_action.map_or("", |FormAction(source)| source));
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(
+        header::PERMISSIONS_POLICY,
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
+    );
 }

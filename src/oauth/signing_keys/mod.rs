@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use crate::{
     audit::{Action, Actor, Record, Subject},
     config::{Config, SigningAlgorithm},
-    crypto::{Keyring, Purpose, SigningKey},
+    crypto::{JwtType, Keyring, Purpose, SigningKey},
     db::Db,
     types::{Clock, Entropy, Fault, SigningKeyId},
 };
@@ -211,7 +211,7 @@ impl SigningKeys {
     /// # Errors
     ///
     /// If there is none, which [`SigningKeys::load`] rules out.
-    pub fn sign(&self, algorithm: SigningAlgorithm, typ: &str, payload: &[u8]) -> Result<String, Fault> {
+    pub fn sign(&self, algorithm: SigningAlgorithm, typ: JwtType, payload: &[u8]) -> Result<String, Fault> {
         let now = self.clock.now();
         let keys = self.current();
         keys.published
