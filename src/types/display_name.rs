@@ -64,7 +64,7 @@ mod tests {
             " Ann Ö. ".parse::<DisplayName>().map(|name| name.to_string()),
             Ok("Ann Ö.".into())
         );
-        assert_eq!("ü".repeat(80).parse::<DisplayName>().is_ok(), true);
+        assert!("ü".repeat(80).parse::<DisplayName>().is_ok());
         for (bad, why) in [
             ("  ", InvalidDisplayName::Empty),
             (&"x".repeat(81), InvalidDisplayName::TooLong),

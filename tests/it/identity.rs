@@ -4,6 +4,7 @@
 mod account;
 mod entry;
 mod links;
+mod onward;
 mod operators;
 mod sessions;
 mod throttle;
@@ -53,7 +54,7 @@ async fn person(app: &TestApp, email: &str) -> UserId {
 }
 
 async fn load(app: &TestApp, id: UserId) -> User {
-    user(&mut *app.db.connection().await.unwrap(), id)
+    user(&mut app.db.connection().await.unwrap(), id)
         .await
         .unwrap()
         .unwrap()

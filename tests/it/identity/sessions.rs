@@ -185,7 +185,7 @@ async fn a_session_slides_while_it_is_used_and_ends_when_it_is_not_or_at_its_abs
         app.advance(10 * DAY);
         assert!(is_signed_in(&used).await);
     }
-    app.advance(6 * DAY - Duration::from_secs(1));
+    app.advance((6 * DAY).checked_sub(Duration::from_secs(1)).unwrap());
     assert!(is_signed_in(&used).await);
     app.advance(Duration::from_secs(1));
     assert!(!is_signed_in(&used).await, "90 days after sign-in");
@@ -235,7 +235,7 @@ async fn neither_cookie_nor_address_of_a_session_is_at_rest_and_contexts_are_sea
 
     let old = app.keyring.current_id(Purpose::ClientContext).unwrap();
     app.keyring
-        .rotate(&mut *app.db.connection().await.unwrap(), Purpose::ClientContext)
+        .rotate(&mut app.db.connection().await.unwrap(), Purpose::ClientContext)
         .await
         .unwrap();
     app.advance(Duration::from_mins(1));

@@ -1,0 +1,175 @@
+//! An app's authorization request, from a stranger's browser through sign-up or sign-in to the consent page.
+
+use std::time::Duration;
+
+use claviger::{
+    accounts,
+    audit::Actor,
+    config::SigningAlgorithm,
+    oauth::clients::{ClientKind, GrantType, Registration, register_client},
+    types::ClientId,
+};
+use reqwest::StatusCode;
+
+use super::*;
+
+async fn client(app: &TestApp) -> ClientId {
+    let owner = person(app, "owner@example.com").await;
+    let mut connection = app.db.connection().await.unwrap();
+    let account = accounts::personal_account_of(&mut connection, owner)
+        .await
+        .unwrap()
+        .unwrap();
+    let its_app = accounts::apps_of(&mut connection, account).await.unwrap()[0].id;
+    let registration = Registration {
+        name: "Fieldnotes".to_owned(),
+        kind: ClientKind::Public,
+        redirect_uris: vec!["https://fieldnotes.example/callback".parse().unwrap()],
+        grant_types: vec![GrantType::AuthorizationCode],
+        scopes: "openid email".parse().unwrap(),
+        optional_scopes: claviger::types::ScopeSet::default(),
+        publisher: None,
+        id_token_alg: SigningAlgorithm::ES256,
+        retry_window: None,
+    };
+    register_client(
+        &app.authority,
+        account,
+        its_app,
+        &registration,
+        false,
+        Actor::Operator,
+        None,
+    )
+    .await
+    .unwrap()
+    .id
+}
+
+fn request(client: ClientId, more: &str) -> String {
+    format!(
+        "/oauth/authorize?response_type=code&client_id={client}&scope=openid+email&state=s\
+         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256{more}"
+    )
+}
+
+fn policy(page: &Page) -> &str {
+    page.headers["content-security-policy"].to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_request_survives_sign_up_and_its_mistakes() {
+    let app = TestApp::start().await;
+    let client = client(&app).await;
+    let browser = app.browser();
+    let page = browser
+        .get(&request(client, "&login_hint=ada%40example.com"))
+        .await;
+    assert_eq!(page.url.path(), "/sign-in");
+    assert!(
+        page.text().contains("to continue to Fieldnotes"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(page.forms()[0].value("email"), Some("ada@example.com"));
+    let id = page.forms()[0].value("request").unwrap().to_owned();
+    let page = browser.get(&format!("/sign-up?request={id}")).await;
+    assert!(page.text().contains("to continue to Fieldnotes"));
+    assert!(
+        policy(&page).contains("form-action 'self' https://fieldnotes.example"),
+        "{}",
+        policy(&page)
+    );
+    let page = browser
+        .submit(
+            &page,
+            &[("name", ""), ("email", "ada@example.com"), ("password", PASSWORD)],
+        )
+        .await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(policy(&page).contains("https://fieldnotes.example"));
+    let page = browser
+        .submit(
+            &page,
+            &[
+                ("name", "Ada"),
+                ("email", "ada@example.com"),
+                ("password", PASSWORD),
+            ],
+        )
+        .await;
+    assert_eq!(page.url.path(), "/oauth/authorize/continue");
+    assert!(
+        page.text().contains("Fieldnotes") && page.text().contains("ada@example.com"),
+        "{}",
+        page.text()
+    );
+    let page = browser.submit(&page, &[("decision", "deny")]).await;
+    let back = page.leads_to().unwrap();
+    assert!(
+        back.as_str()
+            .starts_with("https://fieldnotes.example/callback?error=access_denied"),
+        "{back}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_of_another_browser_leads_nowhere() {
+    let app = TestApp::start().await;
+    let client = client(&app).await;
+    let (mine, theirs) = (app.browser(), app.browser());
+    let page = mine.get(&request(client, "")).await;
+    let id = page.forms()[0].value("request").unwrap().to_owned();
+    let page = theirs.get(&format!("/sign-in?request={id}")).await;
+    assert!(!page.text().contains("Fieldnotes"));
+    assert!(!policy(&page).contains("fieldnotes"));
+    // Even put into the form by hand.
+    let mut form = page.forms().remove(0);
+    form.fields
+        .retain(|(name, _)| !matches!(name.as_str(), "email" | "password"));
+    for (name, value) in [
+        ("email", "owner@example.com"),
+        ("password", PASSWORD),
+        ("request", &id),
+    ] {
+        form.fields.push((name.to_owned(), value.to_owned()));
+    }
+    let page = theirs.send(&form).await;
+    assert!(!page.text().contains("Fieldnotes"), "{}", page.text());
+    assert!(page.leads_to().is_none());
+}
+
+#[tokio::test]
+async fn an_app_that_wants_a_fresh_sign_in_gets_one_and_only_one() {
+    let app = TestApp::start().await;
+    let client = client(&app).await;
+    person(&app, "ada@example.com").await;
+    for wish in ["&prompt=login", "&max_age=60"] {
+        let browser = signed_in(&app, "ada@example.com").await;
+        app.advance(Duration::from_mins(2));
+        let page = browser.get(&request(client, wish)).await;
+        assert_eq!(page.heading(), "Confirm that it is you", "{wish}");
+        assert!(page.text().contains("ada@example.com"));
+        let page = browser.submit(&page, &[("password", OTHER_PASSWORD)]).await;
+        assert_eq!(page.heading(), "Confirm that it is you");
+        assert!(policy(&page).contains("https://fieldnotes.example"));
+        let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+        assert_eq!(
+            page.url.path(),
+            "/oauth/authorize/continue",
+            "{wish}: {}",
+            page.text()
+        );
+        assert!(page.text().contains("Fieldnotes"));
+    }
+    // Whoever is signed in can answer as somebody else instead.
+    let browser = signed_in(&app, "ada@example.com").await;
+    let page = browser.get(&request(client, "&prompt=login")).await;
+    let id = page.forms()[0].value("request").unwrap().to_owned();
+    let page = browser.get(&format!("/sign-in?another=1&request={id}")).await;
+    let page = browser
+        .submit(&page, &[("email", "owner@example.com"), ("password", PASSWORD)])
+        .await;
+    assert_eq!(page.url.path(), "/oauth/authorize/continue");
+    assert!(page.text().contains("owner@example.com"), "{}", page.text());
+}
