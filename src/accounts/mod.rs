@@ -71,6 +71,15 @@ pub async fn app(connection: &mut AsyncPgConnection, id: AppId) -> Result<Option
     store::app(connection, id).await
 }
 
+/// Holds an app until the transaction ends, so that nothing is added to it meanwhile; says whether it is there.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn lock_app(connection: &mut AsyncPgConnection, id: AppId) -> Result<bool, Fault> {
+    store::lock_app(connection, id).await
+}
+
 /// One app and what `user` is in its account; none for strangers too, who learn nothing of it.
 ///
 /// # Errors

@@ -173,6 +173,17 @@ pub(super) async fn rename_app(
     Ok(())
 }
 
+pub(super) async fn lock_app(connection: &mut AsyncPgConnection, id: AppId) -> Result<bool, Fault> {
+    let found: Option<Uuid> = apps::table
+        .find(id.uuid())
+        .select(apps::id)
+        .for_update()
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}
+
 pub(super) async fn delete_app(connection: &mut AsyncPgConnection, id: AppId) -> Result<(), Fault> {
     diesel::delete(apps::table.find(id.uuid()))
         .execute(connection)

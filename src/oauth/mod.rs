@@ -37,4 +37,4 @@ pub use authority::Authority;
 pub use error::EndpointError;
 pub use jobs::jobs;
 pub use pages::WaitingRequests;
-pub use request_log::{LoggedRequest, PastRequest, last_requests};
+pub use request_log::{LoggedRequest, PastRequest, last_request_of_each, last_requests};

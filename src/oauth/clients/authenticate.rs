@@ -200,12 +200,11 @@ async fn secret_is_good(authority: &Authority, client: &Client, secret: &Token) 
     let now = authority.clock.now();
     let mut good = None;
     for own in &client.secrets {
-        let alive = own.expires_at.is_none_or(|end| now < end);
         let message = secrets::message(client.id, secret);
         let presented = authority
             .keyring
             .mac_with(Purpose::ClientSecret, own.mac.key_id, &message);
-        if presented.is_some_and(|mac| same(&mac.tag, &own.mac.tag)) && alive {
+        if presented.is_some_and(|mac| same(&mac.tag, &own.mac.tag)) && own.is_live(now) {
             good = Some(own);
         }
     }

@@ -1,8 +1,7 @@
 use super::{Client, Logo, Registration, RegistrationError, register::RegisterError, secrets::with, store};
 use crate::{
     audit::{Action, Actor, Record, Subject},
-    oauth::{Authority, grants, scopes},
-    revocation::{self, Reason},
+    oauth::{Authority, scopes},
     types::{ClientContext, Fault},
 };
 
@@ -101,28 +100,36 @@ pub async fn set_disabled(
         .await
 }
 
-/// Removes a client with its secrets, consents and grants; nothing that it held is good when this returns.
+/// Says of a client what only operators may: that it is the house's own, whose consent may be skipped, and that
+/// they know who its publisher is.
 ///
 /// # Errors
 ///
-/// If the database is out of reach.
-pub async fn delete_client(
+/// If it has a scope that only first-party clients may have, and would be none.
+pub async fn vouch_for_client(
     authority: &Authority,
     client: &Client,
+    first_party: bool,
+    publisher_verified: bool,
     actor: Actor,
     context: Option<&ClientContext>,
-) -> Result<(), Fault> {
-    let now = authority.clock.now();
+) -> Result<(), RegisterError> {
     let mut transaction = authority.db.begin().await?;
-    store::lock(&mut transaction, client.id).await?;
-    let live = grants::live_of_client(&mut transaction, client.id, now).await?;
-    store::delete(&mut transaction, client.id).await?;
-    let record = Record::done(now, actor, Action::ClientDeleted, Subject::Client(client.id))
-        .account(client.account_id)
-        .detail("name", client.registration.name.as_str())
-        .detail("grants", live.len());
-    with(record, context).write(&mut transaction).await?;
-    let mut entries: Vec<_> = live.into_iter().map(revocation::Subject::Grant).collect();
-    entries.push(revocation::Subject::Client(client.id));
-    authority.commit(transaction, &entries, Reason::Deleted).await
+    client
+        .registration
+        .check(&scopes::catalogue(&mut transaction).await?, first_party)?;
+    store::vouch(&mut transaction, client.id, first_party, publisher_verified).await?;
+    let record = Record::done(
+        authority.clock.now(),
+        actor,
+        Action::ClientChanged,
+        Subject::Client(client.id),
+    )
+    .account(client.account_id)
+    .detail("first_party", first_party)
+    .detail("publisher_verified", publisher_verified);
+    authority
+        .commit_client_change(transaction, client.id, with(record, context))
+        .await?;
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod cache;
+mod delete;
 mod edit;
 mod logo;
 mod model;
@@ -12,10 +13,11 @@ mod throttle;
 
 pub use authenticate::{AuthenticationFailure, Guesser, Presented, authenticate};
 pub use cache::ClientCache;
-pub use edit::{LogoChange, delete_client, edit_client, set_disabled};
+pub use delete::{delete_app, delete_client};
+pub use edit::{LogoChange, edit_client, set_disabled, vouch_for_client};
 pub use logo::{InvalidLogo, Logo};
 pub use model::{Client, ClientKind, ClientSecret, GrantType, Registration, RegistrationError};
 pub use register::{RegisterError, Registered, register_client};
 pub use secrets::{SecretError, add_secret, revoke_secret};
-pub use store::{client, clients_of_app, count_of_app, drop_scope, logo};
+pub use store::{client, clients_of_app, count_by_app, drop_scope, logo};
 pub use throttle::Throttle;

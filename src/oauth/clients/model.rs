@@ -89,6 +89,13 @@ pub struct ClientSecret {
     pub expires_at: Option<OffsetDateTime>,
 }
 
+impl ClientSecret {
+    #[must_use]
+    pub fn is_live(&self, now: OffsetDateTime) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
 /// What is registered of a client and can be changed.
 #[derive(Clone, Debug)]
 pub struct Registration {

@@ -1,5 +1,7 @@
 //! Client secrets: several may be good at a time, so that a new one can be rolled out before the old one goes.
 
+use std::time::Duration;
+
 use super::{Client, ClientKind, ClientSecret, store};
 use crate::{
     audit::{Action, Actor, Record, Subject as AuditSubject},
@@ -46,7 +48,8 @@ pub(super) fn mint(authority: &Authority, client: ClientId) -> Result<(Token, Cl
     Ok((token, secret))
 }
 
-/// Adds a secret beside those that are there; its value is in this answer alone.
+/// Adds a secret beside those that are there, which stay good for `overlap`, or until they are revoked if there is
+/// none; the value of the new one is in this answer alone.
 ///
 /// # Errors
 ///
@@ -54,6 +57,7 @@ pub(super) fn mint(authority: &Authority, client: ClientId) -> Result<(Token, Cl
 pub async fn add_secret(
     authority: &Authority,
     client: &Client,
+    overlap: Option<Duration>,
     actor: Actor,
     context: Option<&ClientContext>,
 ) -> Result<(Token, ClientSecret), SecretError> {
@@ -66,7 +70,13 @@ pub async fn add_secret(
     let now_there = store::client(&mut transaction, client.id)
         .await?
         .ok_or(SecretError::Unknown)?;
-    if now_there.secrets.len() >= MOST {
+    let now = secret.created_at;
+    store::delete_ended_secrets(&mut transaction, client.id, now).await?;
+    if let Some(overlap) = overlap {
+        store::end_secrets(&mut transaction, client.id, now + overlap).await?;
+    }
+    let stay = |own: &&ClientSecret| own.is_live(now) && overlap != Some(Duration::ZERO);
+    if now_there.secrets.iter().filter(stay).count() >= MOST {
         return Err(SecretError::TooMany);
     }
     store::insert_secret(&mut transaction, client.id, &secret).await?;
@@ -106,12 +116,14 @@ pub async fn revoke_secret(
         .iter()
         .find(|secret| secret.id == id)
         .ok_or(SecretError::Unknown)?;
-    if now_there.secrets.len() == 1 {
+    let now = authority.clock.now();
+    let others = now_there.secrets.iter().filter(|other| other.id != id);
+    if secret.is_live(now) && !others.into_iter().any(|other| other.is_live(now)) {
         return Err(SecretError::Last);
     }
     store::delete_secret(&mut transaction, client.id, id).await?;
     let record = Record::done(
-        authority.clock.now(),
+        now,
         actor,
         Action::ClientSecretRevoked,
         AuditSubject::Client(client.id),

@@ -1,4 +1,8 @@
-use std::time::Duration;
+mod secrets;
+
+use std::{collections::HashMap, time::Duration};
+
+pub(super) use secrets::{delete_ended_secrets, delete_secret, end_secrets, insert_secret, rehash_secret};
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -182,17 +186,28 @@ pub async fn clients_of_app(connection: &mut AsyncPgConnection, app: AppId) -> R
         .collect()
 }
 
-/// How many clients an app has.
+/// How many clients each app of an account has; apps without any are not named.
 ///
 /// # Errors
 ///
 /// If the database is out of reach.
-pub async fn count_of_app(connection: &mut AsyncPgConnection, app: AppId) -> Result<i64, Fault> {
-    Ok(clients::table
-        .filter(clients::app_id.eq(app.uuid()))
-        .count()
-        .get_result(connection)
-        .await?)
+pub async fn count_by_app(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+) -> Result<HashMap<AppId, usize>, Fault> {
+    let rows: Vec<(Uuid, i64)> = clients::table
+        .inner_join(apps::table)
+        .filter(apps::account_id.eq(account.uuid()))
+        .group_by(clients::app_id)
+        .select((clients::app_id, diesel::dsl::count_star()))
+        .load(connection)
+        .await?;
+    rows.into_iter()
+        .map(|(app, count)| {
+            let count = usize::try_from(count).map_err(Fault::internal)?;
+            Ok((AppId::from_uuid(app), count))
+        })
+        .collect()
 }
 
 async fn secrets_of(
@@ -298,6 +313,23 @@ pub(super) async fn update(
     Ok(changed == 1)
 }
 
+/// Writes what only operators say of a client.
+pub(super) async fn vouch(
+    connection: &mut AsyncPgConnection,
+    id: ClientId,
+    first_party: bool,
+    publisher_verified: bool,
+) -> Result<(), Fault> {
+    diesel::update(clients::table.find(id.uuid()))
+        .set((
+            clients::first_party.eq(first_party),
+            clients::publisher_verified.eq(publisher_verified),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn set_logo(
     connection: &mut AsyncPgConnection,
     id: ClientId,
@@ -353,26 +385,6 @@ pub(super) async fn delete(connection: &mut AsyncPgConnection, id: ClientId) -> 
         == 1)
 }
 
-pub(super) async fn insert_secret(
-    connection: &mut AsyncPgConnection,
-    client: ClientId,
-    secret: &ClientSecret,
-) -> Result<(), Fault> {
-    diesel::insert_into(client_secrets::table)
-        .values((
-            client_secrets::id.eq(secret.id.uuid()),
-            client_secrets::client_id.eq(client.uuid()),
-            client_secrets::key_id.eq(secret.mac.key_id.0),
-            client_secrets::mac.eq(secret.mac.tag.as_slice()),
-            client_secrets::hint.eq(&secret.hint),
-            client_secrets::expires_at.eq(secret.expires_at),
-            client_secrets::created_at.eq(secret.created_at),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
 /// Locks the client's row, so that two hands cannot both remove its last secret.
 pub(super) async fn lock(connection: &mut AsyncPgConnection, id: ClientId) -> Result<bool, Fault> {
     let found: Option<Uuid> = clients::table
@@ -383,33 +395,6 @@ pub(super) async fn lock(connection: &mut AsyncPgConnection, id: ClientId) -> Re
         .await
         .optional()?;
     Ok(found.is_some())
-}
-
-pub(super) async fn delete_secret(
-    connection: &mut AsyncPgConnection,
-    client: ClientId,
-    secret: ClientSecretId,
-) -> Result<bool, Fault> {
-    let row = client_secrets::table
-        .find(secret.uuid())
-        .filter(client_secrets::client_id.eq(client.uuid()));
-    Ok(diesel::delete(row).execute(connection).await? == 1)
-}
-
-/// Digests a secret anew under the current key, when it was presented.
-pub(super) async fn rehash_secret(
-    connection: &mut AsyncPgConnection,
-    secret: ClientSecretId,
-    mac: Mac,
-) -> Result<(), Fault> {
-    diesel::update(client_secrets::table.find(secret.uuid()))
-        .set((
-            client_secrets::key_id.eq(mac.key_id.0),
-            client_secrets::mac.eq(mac.tag.as_slice()),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 /// Takes a scope out of every client's ceiling, and says whose that was.

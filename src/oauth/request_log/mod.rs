@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     db::Db,
-    types::{ClientId, Fault},
+    types::{AppId, ClientId, Fault},
 };
 
 /// One request of a client.
@@ -119,4 +119,16 @@ pub async fn last_requests(
     most: u32,
 ) -> Result<Vec<PastRequest>, Fault> {
     store::last(connection, client, i64::from(most)).await
+}
+
+/// When each client of an app last asked for anything; those that never did are not named.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn last_request_of_each(
+    connection: &mut AsyncPgConnection,
+    app: AppId,
+) -> Result<HashMap<ClientId, OffsetDateTime>, Fault> {
+    store::last_of_app(connection, app).await
 }

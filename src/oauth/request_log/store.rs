@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
@@ -6,7 +8,7 @@ use uuid::Uuid;
 use super::{LoggedRequest, PastRequest};
 use crate::{
     db::schema::{client_requests, clients},
-    types::{ClientId, Fault},
+    types::{AppId, ClientId, Fault},
 };
 
 /// Writes a batch and says whose requests were in it. Clients that were deleted in the meantime are left out.
@@ -93,5 +95,22 @@ pub(super) async fn last(
             description,
             request_id,
         })
+        .collect())
+}
+
+pub(super) async fn last_of_app(
+    connection: &mut AsyncPgConnection,
+    app: AppId,
+) -> Result<HashMap<ClientId, OffsetDateTime>, Fault> {
+    let rows: Vec<(Uuid, Option<OffsetDateTime>)> = client_requests::table
+        .inner_join(clients::table)
+        .filter(clients::app_id.eq(app.uuid()))
+        .group_by(client_requests::client_id)
+        .select((client_requests::client_id, diesel::dsl::max(client_requests::at)))
+        .load(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(client, at)| Some((ClientId::from_uuid(client), at?)))
         .collect())
 }

@@ -3,7 +3,7 @@ use crate::{
     audit::{Action, Actor, Record, Subject},
     oauth::{Authority, clients},
     revocation::{self, Reason},
-    types::Fault,
+    types::{ClientContext, Fault},
 };
 
 /// Why the catalogue was not changed.
@@ -24,7 +24,12 @@ pub enum ScopeError {
 /// # Errors
 ///
 /// See [`ScopeError`].
-pub async fn add_scope(authority: &Authority, entry: &Entry, actor: Actor) -> Result<(), ScopeError> {
+pub async fn add_scope(
+    authority: &Authority,
+    entry: &Entry,
+    actor: Actor,
+    context: Option<&ClientContext>,
+) -> Result<(), ScopeError> {
     if !(1..=200).contains(&entry.description.trim().chars().count()) {
         return Err(ScopeError::Description);
     }
@@ -41,6 +46,7 @@ pub async fn add_scope(authority: &Authority, entry: &Entry, actor: Actor) -> Re
         Action::ScopeAdded
     };
     Record::done(now, actor, action, Subject::Scope(entry.scope.to_string()))
+        .from(context)
         .detail("description", entry.description.as_str())
         .write(&mut transaction)
         .await?;
@@ -54,7 +60,12 @@ pub async fn add_scope(authority: &Authority, entry: &Entry, actor: Actor) -> Re
 /// # Errors
 ///
 /// See [`ScopeError`].
-pub async fn remove_scope(authority: &Authority, name: &str, actor: Actor) -> Result<(), ScopeError> {
+pub async fn remove_scope(
+    authority: &Authority,
+    name: &str,
+    actor: Actor,
+    context: Option<&ClientContext>,
+) -> Result<(), ScopeError> {
     if BUILT_IN.contains(&name) {
         return Err(ScopeError::BuiltIn(name.to_owned()));
     }
@@ -69,6 +80,7 @@ pub async fn remove_scope(authority: &Authority, name: &str, actor: Actor) -> Re
         Action::ScopeRemoved,
         Subject::Scope(name.to_owned()),
     )
+    .from(context)
     .detail("clients", clients.len())
     .write(&mut transaction)
     .await?;
