@@ -2,7 +2,8 @@
 //!
 //! Paths: `/apps`, `/apps/new`, `/apps/{app}` (`POST`: `name`), `/apps/{app}/delete`, `/apps/{app}/clients/new`,
 //! `/apps/{app}/clients/{client}` (`POST`: the settings), and below it `/logo` (multipart: `csrf_token`, `logo`),
-//! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/operator`, `/delete`;
+//! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/disable`, `/enable`, `/operator`, `/delete`
+//! (`name`);
 //! `/operator/scopes`, `/operator/scopes/new`, `/operator/scopes/edit?name=…`, `/operator/scopes/remove` (`name`).
 
 mod apps;
@@ -11,7 +12,7 @@ mod scopes;
 
 pub use apps::{AccountApps, AppPage, AppRow, ClientRow, DeleteConfirm, Home, NewApp};
 pub use clients::{
-    AppRef, ClientForm, ClientKind, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, SecretRow,
-    SecretShown,
+    AppRef, ClientForm, ClientKind, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, ScopeChoice,
+    SecretRow, SecretShown,
 };
 pub use scopes::{Audience, ScopeForm, ScopeRow, Scopes};

@@ -6,6 +6,7 @@ use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 
 use super::{Services, assets, health};
 use crate::{
+    dashboard,
     identity::{self, Identity, http::PendingRequests},
     oauth::{self, Authority, WaitingRequests},
     types::{Clock, Entropy},
@@ -63,6 +64,7 @@ impl SharedData {
             .configure(health::routes)
             .configure(assets::routes)
             .configure(identity::http::routes)
-            .configure(oauth::http::routes);
+            .configure(oauth::http::routes)
+            .configure(dashboard::routes);
     }
 }

@@ -21,6 +21,8 @@ pub struct AccountApps {
     pub name: String,
     /// The reader's role: "Owner".
     pub role: String,
+    /// Whether that role lets them make apps and clients.
+    pub can_edit: bool,
     pub apps: Vec<AppRow>,
 }
 
@@ -39,9 +41,17 @@ impl Home {
         self.accounts.iter().map(|account| account.apps.len()).sum()
     }
 
+    fn can_create(&self) -> bool {
+        self.accounts.iter().any(|account| account.can_edit)
+    }
+
     /// The app whose first client is to be made next, while there is no client at all.
     fn waits_for_a_client(&self) -> Option<&AppRow> {
-        let mut apps = self.accounts.iter().flat_map(|account| &account.apps);
+        let mut apps = self
+            .accounts
+            .iter()
+            .filter(|account| account.can_edit)
+            .flat_map(|account| &account.apps);
         if apps.clone().any(|app| app.clients > 0) {
             None
         } else {
@@ -63,11 +73,13 @@ impl Home {
                 AccountApps {
                     name: "Ada Marsh".to_owned(),
                     role: "Owner".to_owned(),
+                    can_edit: true,
                     apps: vec![app("app_one", "Fieldnotes", 2), app("app_two", "Orders sync", 1)],
                 },
                 AccountApps {
                     name: "Marsh & Daughters".to_owned(),
                     role: "Developer".to_owned(),
+                    can_edit: true,
                     apps: vec![app("app_three", "Warehouse", 1)],
                 },
             ],
@@ -160,8 +172,9 @@ pub struct AppPage {
     pub account: String,
     pub created: Moment,
     pub clients: Vec<ClientRow>,
-    /// Whether the reader's role lets them change anything.
+    /// Whether the reader's role lets them rename it and register clients.
     pub can_edit: bool,
+    pub can_delete: bool,
 }
 
 impl AppPage {
@@ -193,6 +206,7 @@ impl AppPage {
                 client("cli_two", "Fieldnotes for iPhone", ClientKind::Public, None),
             ],
             can_edit: true,
+            can_delete: true,
         }
     }
 
@@ -208,6 +222,7 @@ impl AppPage {
     pub fn sample_viewer() -> Self {
         Self {
             can_edit: false,
+            can_delete: false,
             ..Self::sample()
         }
     }

@@ -46,14 +46,45 @@ impl AppRef {
     }
 }
 
-/// The settings of a client: fields `name`, `kind` (a new one's only), `redirect_uris` (one a line), `scope` and
-/// `grant_type` (repeated), `publisher`, `id_token_alg`, `retry_window` (seconds, may be empty).
+/// A scope of the catalogue, as one client may or may not ask for it.
+#[derive(Clone, Debug)]
+pub struct ScopeChoice {
+    pub name: String,
+    /// What people read.
+    pub description: String,
+    /// Which clients alone may ask for it, if not all may.
+    pub only_for: Option<String>,
+    pub asked: bool,
+    /// Whether people may leave it out.
+    pub optional: bool,
+}
+
+impl ScopeChoice {
+    /// Without `openid` nobody signs in, so that it is not left out alone.
+    fn can_be_optional(&self) -> bool {
+        self.name != "openid"
+    }
+
+    fn sample(name: &str, description: &str, asked: bool, optional: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            only_for: None,
+            asked,
+            optional,
+        }
+    }
+}
+
+/// The settings of a client: fields `name`, `type` (a new one's only), `redirect_uris` (one a line), `scope`,
+/// `optional_scope` (those of them that people may leave out) and `grant` (each repeated), `publisher`,
+/// `id_token_alg`, `retry_window` (seconds, may be empty).
 #[derive(Clone, Debug)]
 pub struct ClientForm {
     pub name: Field,
     pub kind: ClientKind,
     pub redirect_uris: Field,
-    pub scopes: Vec<Choice>,
+    pub scopes: Vec<ScopeChoice>,
     pub scopes_error: Option<String>,
     pub grants: Vec<Choice>,
     pub grants_error: Option<String>,
@@ -86,11 +117,19 @@ impl ClientForm {
             kind: ClientKind::Confidential,
             redirect_uris: Field::of("https://fieldnotes.example/callback\nhttp://127.0.0.1:3000/callback"),
             scopes: vec![
-                Choice::new("openid", "openid", true).with_hint("Know who you are when you sign in"),
-                Choice::new("profile", "profile", true).with_hint("See your name"),
-                Choice::new("email", "email", true).with_hint("See your e-mail address"),
-                Choice::new("offline_access", "offline_access", false)
-                    .with_hint("Stay connected while you are away"),
+                ScopeChoice::sample("openid", "Know who you are when you sign in", true, false),
+                ScopeChoice::sample("profile", "See your name", true, false),
+                ScopeChoice::sample("email", "See your e-mail address", true, true),
+                ScopeChoice::sample(
+                    "offline_access",
+                    "Stay connected while you are away",
+                    false,
+                    false,
+                ),
+                ScopeChoice {
+                    only_for: Some("Confidential clients only".to_owned()),
+                    ..ScopeChoice::sample("tokens:introspect", "Ask whether tokens are valid", false, false)
+                },
             ],
             scopes_error: None,
             grants: vec![
@@ -262,6 +301,7 @@ pub struct ClientPage {
     pub requests: Vec<RequestRow>,
     pub pages: Pages,
     pub can_edit: bool,
+    pub can_delete: bool,
     /// For operators.
     pub operator: Option<OperatorFlags>,
 }
@@ -340,6 +380,7 @@ impl ClientPage {
             ],
             pages: Pages::default(),
             can_edit: true,
+            can_delete: true,
             operator: None,
         }
     }
@@ -365,7 +406,7 @@ impl ClientPage {
     pub fn sample_refused() -> Self {
         Self {
             form: ClientForm::sample_refused(),
-            logo_error: Some("PNG, JPEG or WebP only, up to 64 KiB.".to_owned()),
+            logo_error: Some("PNG, JPEG or WebP only, up to 128 KiB.".to_owned()),
             ..Self::sample()
         }
     }
@@ -374,6 +415,7 @@ impl ClientPage {
     pub fn sample_viewer() -> Self {
         Self {
             can_edit: false,
+            can_delete: false,
             ..Self::sample()
         }
     }

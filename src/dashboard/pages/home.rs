@@ -1,0 +1,142 @@
+//! All apps, and a new one.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+
+use super::{notices::notice, posted, refused, views};
+use crate::{
+    accounts::{self, Membership, Permission, Role},
+    identity::http::Visitor,
+    oauth::{Authority, clients},
+    types::{AccountId, DisplayName},
+    web::{
+        Failure, Form, Query, html, html_with,
+        page::{Choice, Field},
+        see_other,
+    },
+};
+
+fn label(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "Viewer",
+        Role::Developer => "Developer",
+        Role::Admin => "Admin",
+        Role::Owner => "Owner",
+    }
+}
+
+/// `/apps`
+pub(super) async fn list(
+    authority: Data<Authority>,
+    request: HttpRequest,
+    visitor: Visitor,
+    query: Query,
+) -> Result<HttpResponse, Failure> {
+    let user = visitor.require(&request)?.user.id;
+    let mut connection = authority.db.connection().await?;
+    let mut accounts = Vec::new();
+    for Membership { account, role } in accounts::memberships_of(&mut connection, user).await? {
+        let counts = clients::count_by_app(&mut connection, account.id).await?;
+        let apps = accounts::apps_of(&mut connection, account.id).await?;
+        accounts.push(views::AccountApps {
+            name: account.name,
+            role: label(role).to_owned(),
+            can_edit: role.may(Permission::WriteApps),
+            apps: apps
+                .into_iter()
+                .map(|app| views::AppRow {
+                    id: app.id.to_string(),
+                    clients: counts.get(&app.id).copied().unwrap_or_default(),
+                    name: app.name,
+                    created: app.created_at.into(),
+                })
+                .collect(),
+        });
+    }
+    html(&views::Home {
+        frame: visitor.frame_with_notice(notice(&query))?,
+        accounts,
+        issuer: authority.issuer.to_string(),
+    })
+}
+
+/// The accounts in which the visitor may make apps, the personal one first.
+async fn own_accounts(
+    authority: &Authority,
+    request: &HttpRequest,
+    visitor: &Visitor,
+) -> Result<Vec<Membership>, Failure> {
+    let user = visitor.require(request)?.user.id;
+    let mut all = accounts::memberships_of(&mut *authority.db.connection().await?, user).await?;
+    all.retain(|membership| membership.role.may(Permission::WriteApps));
+    if all.is_empty() {
+        return Err(Failure::Forbidden);
+    }
+    Ok(all)
+}
+
+fn form(
+    visitor: &Visitor,
+    name: Field,
+    accounts: &[Membership],
+    chosen: Option<AccountId>,
+) -> Result<views::NewApp, Failure> {
+    Ok(views::NewApp {
+        frame: visitor.frame()?,
+        name,
+        accounts: accounts
+            .iter()
+            .map(|Membership { account, .. }| {
+                Choice::new(account.id.to_string(), &account.name, chosen == Some(account.id))
+            })
+            .collect(),
+    })
+}
+
+/// `/apps/new`
+pub(super) async fn ask_for_app(
+    authority: Data<Authority>,
+    request: HttpRequest,
+    visitor: Visitor,
+) -> Result<HttpResponse, Failure> {
+    let accounts = own_accounts(&authority, &request, &visitor).await?;
+    html(&form(&visitor, Field::default(), &accounts, None)?)
+}
+
+/// `POST /apps/new`
+pub(super) async fn create_app(
+    authority: Data<Authority>,
+    request: HttpRequest,
+    visitor: Visitor,
+    sent: Form,
+) -> Result<HttpResponse, Failure> {
+    let user = visitor.require(&request)?.user.id;
+    let sent = posted(sent, &visitor)?;
+    let accounts = own_accounts(&authority, &request, &visitor).await?;
+    let account = match sent.text("account") {
+        "" => accounts.first().map(|membership| membership.account.id),
+        id => Some(id.parse().or(Err(Failure::NotFound))?),
+    }
+    .ok_or(Failure::Forbidden)?;
+    let typed = sent.text("name");
+    let name: DisplayName = match typed.parse() {
+        Ok(name) => name,
+        Err(error) => {
+            let field = Field::of(typed).with_error(format!("{error}"));
+            let page = form(&visitor, field, &accounts, Some(account))?;
+            return html_with(StatusCode::BAD_REQUEST, &page);
+        }
+    };
+    let mut transaction = authority.db.begin().await?;
+    let app = accounts::create_app(
+        &mut transaction,
+        &authority.clock,
+        &authority.entropy,
+        account,
+        &name,
+        (user, Some(&visitor.context)),
+    )
+    .await
+    .map_err(refused)?;
+    transaction.commit().await?;
+    Ok(see_other(&format!("/apps/{}?notice=app-made", app.id)))
+}
