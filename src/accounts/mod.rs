@@ -4,11 +4,13 @@
 //! [`role_of`] with [`Role::may`] to whoever decides about a request.
 
 mod apps;
+mod house;
 mod model;
 mod open;
 mod store;
 
 pub use apps::{AppError, create_app, delete_app, rename_app};
+pub use house::{create_app_for, house_account};
 pub use model::{Account, App, Membership, Permission, Role};
 pub use open::{Opened, open_personal_account};
 

@@ -108,6 +108,32 @@ pub(super) async fn personal_account(
     Ok(id.map(AccountId::from_uuid))
 }
 
+/// Lets one transaction at a time look for the account of the house and make it. The lock ends with it.
+pub(super) async fn lock_house(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtext('claviger.accounts.house'))")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The oldest account of that name that nobody belongs to.
+pub(super) async fn account_without_members(
+    connection: &mut AsyncPgConnection,
+    name: &str,
+) -> Result<Option<AccountId>, Fault> {
+    let members = members::table.filter(members::account_id.eq(accounts::id));
+    let id: Option<Uuid> = accounts::table
+        .filter(accounts::name.eq(name))
+        .filter(accounts::personal_user_id.is_null())
+        .filter(diesel::dsl::not(diesel::dsl::exists(members)))
+        .order(accounts::created_at)
+        .select(accounts::id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(id.map(AccountId::from_uuid))
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = apps, check_for_backend(diesel::pg::Pg))]
 struct AppRow {

@@ -1,11 +1,16 @@
 //! The command line: one file for each command. What a command does to the data it does by the same acts as the
 //! pages, so it works while servers run and is in force on all of them when it returns.
 
+mod client;
+mod client_create;
 mod configuration;
+mod keys;
 mod migrate;
 mod output;
 mod reach;
+mod scope;
 mod serve;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -36,6 +41,18 @@ enum Command {
     Serve,
     /// Bring the database up to this version
     Migrate,
+    /// People
+    #[command(subcommand)]
+    User(user::Command),
+    /// OAuth clients
+    #[command(subcommand)]
+    Client(client::Command),
+    /// The catalogue of scopes
+    #[command(subcommand)]
+    Scope(scope::Command),
+    /// The server's own keys
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Print or check the configuration
     #[command(subcommand)]
     Config(configuration::Command),
@@ -86,15 +103,27 @@ impl Cli {
     /// Runs the command: 0, or 1 with a sentence on standard error. (Usage errors are 2, by clap.)
     #[must_use]
     pub fn run(self, environment: &Environment) -> ExitCode {
-        let command = self.command;
-        let file = self.config;
-        let done = match command {
-            Command::Config(command) => command.run(file.as_deref(), environment),
-            Command::Serve => config::load(file.as_deref(), environment)
+        let file = self.config.as_deref();
+        let done = match self.command {
+            Command::Config(command) => command.run(file, environment),
+            Command::Serve => config::load(file, environment)
                 .map_err(Refused::from)
                 .and_then(|config| serve::run(config, environment)),
-            Command::Migrate => act(file.as_deref(), environment, |config| {
-                migrate::run(config, environment)
+            Command::Migrate => act(file, environment, |config| migrate::run(config, environment)),
+            Command::User(command) => act(file, environment, |config| {
+                reach::with_app(config, environment, |app| command.run(app))
+            }),
+            Command::Client(command) => act(file, environment, |config| {
+                reach::with_app(config, environment, |app| command.run(app))
+            }),
+            Command::Scope(command) => act(file, environment, |config| {
+                reach::with_app(config, environment, |app| command.run(app))
+            }),
+            Command::Keys(command) => act(file, environment, async |config| {
+                match command.without_database(&config) {
+                    Some(done) => done,
+                    None => reach::with_app(config, environment, |app| command.run(app)).await,
+                }
             }),
         };
         match done {

@@ -22,6 +22,25 @@ pub(super) fn answer(json: bool, value: &Value, text: impl FnOnce() -> String) {
     }
 }
 
+/// Rows under a heading, each column as wide as its widest cell.
+pub(super) fn table<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(heading.map(str::to_owned)).chain(rows).collect();
+    let widths: Vec<usize> = (0..N)
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |row: &[String; N]| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 pub(super) fn complain(refused: &Refused) {
     let _ = writeln!(std::io::stderr().lock(), "claviger: {refused}");
 }

@@ -86,8 +86,20 @@ pub struct Mac {
     pub tag: [u8; 32],
 }
 
+/// A derived key without itself.
+#[derive(Clone, Debug)]
+pub struct KeyStatus {
+    pub id: KeyId,
+    pub purpose: Purpose,
+    pub master_key_id: String,
+    pub active_from: OffsetDateTime,
+    /// Whether it seals and authenticates now; the others only open and verify, or wait for their time.
+    pub current: bool,
+}
+
 pub(super) struct DerivedKey {
     pub(super) id: KeyId,
+    master_key_id: String,
     pub(super) purpose: Purpose,
     active_from: OffsetDateTime,
     mac: hmac::Key,
@@ -203,6 +215,28 @@ impl Keyring {
             .ok_or_else(|| Fault::internal(format!("no key for {}", purpose.name())))
     }
 
+    /// All keys, oldest first.
+    #[must_use]
+    pub fn status(&self) -> Vec<KeyStatus> {
+        let current: Vec<KeyId> = Purpose::ALL
+            .into_iter()
+            .filter_map(|purpose| self.current_id(purpose).ok())
+            .collect();
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let mut status: Vec<_> = keys
+            .values()
+            .map(|key| KeyStatus {
+                id: key.id,
+                purpose: key.purpose,
+                master_key_id: key.master_key_id.clone(),
+                active_from: key.active_from,
+                current: current.contains(&key.id),
+            })
+            .collect();
+        status.sort_by_key(|key| key.id);
+        status
+    }
+
     /// The id of the key that seals and authenticates now.
     ///
     /// # Errors
@@ -278,6 +312,7 @@ impl Keyring {
         let aead = UnboundKey::new(&AES_256_GCM, secret.as_slice()).map_err(Fault::internal)?;
         Ok(DerivedKey {
             id: record.id,
+            master_key_id: record.master_key_id.clone(),
             purpose: record.purpose,
             active_from: record.active_from,
             mac: hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice()),

@@ -10,7 +10,7 @@ mod signing;
 mod store;
 mod token;
 
-pub use keyring::{KeyId, Keyring, Mac, Purpose};
+pub use keyring::{KeyId, KeyStatus, Keyring, Mac, Purpose};
 pub use master_key::{FileMasterKey, MasterKey, MasterKeyError, MasterKeys, OpenedMasterKey};
 pub use origin::Origin;
 pub use password::PasswordHasher;

@@ -40,7 +40,7 @@ pub use verify_email::LinkError;
 
 use diesel_async::AsyncPgConnection;
 
-use crate::types::{Fault, UserId};
+use crate::types::{Email, Fault, UserId};
 
 /// A person by id.
 ///
@@ -49,6 +49,15 @@ use crate::types::{Fault, UserId};
 /// If the database is out of reach.
 pub async fn user(connection: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Fault> {
     store::user(connection, id).await
+}
+
+/// The person with that address.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn user_by_email(connection: &mut AsyncPgConnection, email: &Email) -> Result<Option<User>, Fault> {
+    store::user_by_email(connection, email).await
 }
 
 /// Everybody who runs the server.

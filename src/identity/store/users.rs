@@ -58,6 +58,20 @@ pub(in super::super) async fn user(
         .transpose()
 }
 
+pub(in super::super) async fn user_by_email(
+    connection: &mut AsyncPgConnection,
+    email: &Email,
+) -> Result<Option<User>, Fault> {
+    users::table
+        .filter(users::email_key.eq(email.key()))
+        .select(UserRow::as_select())
+        .first(connection)
+        .await
+        .optional()?
+        .map(User::try_from)
+        .transpose()
+}
+
 pub(in super::super) async fn operators(connection: &mut AsyncPgConnection) -> Result<Vec<User>, Fault> {
     let rows = users::table
         .filter(users::operator)

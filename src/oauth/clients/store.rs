@@ -172,6 +172,28 @@ pub async fn clients_of_app(connection: &mut AsyncPgConnection, app: AppId) -> R
         .select((ClientRow::as_select(), apps::account_id))
         .load(connection)
         .await?;
+    with_secrets(connection, rows).await
+}
+
+/// All clients there are, oldest first: for operators.
+///
+/// # Errors
+///
+/// As [`client`].
+pub async fn all_clients(connection: &mut AsyncPgConnection) -> Result<Vec<Client>, Fault> {
+    let rows: Vec<(ClientRow, Uuid)> = clients::table
+        .inner_join(apps::table)
+        .order((clients::created_at, clients::id))
+        .select((ClientRow::as_select(), apps::account_id))
+        .load(connection)
+        .await?;
+    with_secrets(connection, rows).await
+}
+
+async fn with_secrets(
+    connection: &mut AsyncPgConnection,
+    rows: Vec<(ClientRow, Uuid)>,
+) -> Result<Vec<Client>, Fault> {
     let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id).collect();
     let secrets = secrets_of(connection, &ids).await?;
     rows.into_iter()

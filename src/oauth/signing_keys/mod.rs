@@ -28,6 +28,16 @@ pub(super) struct Published {
     pub(super) signs_from: OffsetDateTime,
 }
 
+/// A signing key without its private half.
+#[derive(Clone, Debug)]
+pub struct SigningKeyStatus {
+    pub kid: String,
+    pub algorithm: SigningAlgorithm,
+    pub signs_from: OffsetDateTime,
+    /// When its successor takes over, if there is one.
+    pub signs_until: Option<OffsetDateTime>,
+}
+
 /// All keys that are published now.
 #[derive(Default)]
 struct Keys {
@@ -198,6 +208,29 @@ impl SigningKeys {
 
     fn current(&self) -> Arc<Keys> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All published keys.
+    #[must_use]
+    pub fn status(&self) -> Vec<SigningKeyStatus> {
+        let keys = self.current();
+        let successor_of = |own: &Published| {
+            keys.published
+                .iter()
+                .filter(|other| other.key.algorithm() == own.key.algorithm())
+                .map(|other| other.signs_from)
+                .filter(|from| *from > own.signs_from)
+                .min()
+        };
+        keys.published
+            .iter()
+            .map(|own| SigningKeyStatus {
+                kid: own.key.kid().to_owned(),
+                algorithm: own.key.algorithm(),
+                signs_from: own.signs_from,
+                signs_until: successor_of(own),
+            })
+            .collect()
     }
 
     /// The key set as JSON (RFC 7517 §5).

@@ -30,7 +30,8 @@ impl Redemption {
     fn open(&self, authority: &Authority, client: &Client) -> Result<Code, EndpointError> {
         if !pkce::is_verifier(self.code_verifier.expose()) {
             return Err(EndpointError::InvalidRequest(
-                "code_verifier must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~ (RFC 7636 section 4.1)".into(),
+                "code_verifier must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~ (RFC 7636 section 4.1)"
+                    .into(),
             ));
         }
         let invalid = |because| EndpointError::InvalidGrant { because };
