@@ -79,7 +79,7 @@ async function disconnect(page, look) {
   await page.getByRole('button', { name: 'Disconnect' }).click();
   await look('connected-app-question');
   await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
-  await page.waitForURL(list);
+  await page.waitForURL((url) => url.pathname === '/account/apps');
   await look('connected-apps-none');
 }
 

@@ -6,7 +6,13 @@ use std::{
     process::Command,
 };
 
-use crate::pages;
+use claviger::oauth::clients::ClientKind;
+use serde_json::json;
+
+use crate::{
+    pages,
+    support::{app::TestApp, people},
+};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
 
@@ -46,4 +52,51 @@ fn every_sample_is_accessible_quiet_and_fits_a_narrow_screen() {
     let mut node = command("node");
     node.arg("samples.mjs").arg(folder);
     run(node);
+}
+
+/// Runs a client library, or the browser, through the whole flow against a server on the machine's own clock.
+async fn drive(kind: ClientKind, runs: &[&[&str]]) {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let owner = app.person(people::EMAIL).await;
+    let registered = app.client(&owner, &people::registration(kind), false).await;
+    let mut settings = json!({
+        "issuer": app.url(""),
+        "client_id": registered.id,
+        "redirect_uri": people::REDIRECT_URI,
+        "scope": "openid profile email offline_access",
+        "email": people::EMAIL,
+        "password": people::PASSWORD,
+    });
+    if let Some(secret) = &registered.secret {
+        settings["client_secret"] = json!(secret.expose());
+        settings["machine_scope"] = json!("tokens:introspect");
+    }
+    for arguments in runs {
+        let mut command = command(arguments[0]);
+        command
+            .args(&arguments[1..])
+            .env("CLAVIGER_CLIENT_TEST", settings.to_string());
+        tokio::task::spawn_blocking(move || run(command)).await.unwrap();
+    }
+}
+
+const LIBRARIES: &[&[&str]] = &[
+    &["node", "oauth4webapi.mjs"],
+    &["node", "openid_client.mjs"],
+    &["python3", "authlib_flow.py"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn libraries_go_through_the_whole_flow_as_a_public_client() {
+    drive(ClientKind::Public, LIBRARIES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn libraries_go_through_the_whole_flow_as_a_confidential_client() {
+    drive(ClientKind::Confidential, LIBRARIES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_signs_up_consents_and_disconnects() {
+    drive(ClientKind::Public, &[&["node", "browser.mjs"]]).await;
 }
