@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint
+.PHONY: help run demo test lint schema
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,3 +23,7 @@ test: ## Install what the tests need and run them all
 lint: ## Format, clippy, dependencies and documentation, warnings as errors
 	@tools/setup lint
 	@tools/lint
+
+schema: ## Write src/db/schema.rs anew from the migrations
+	@tools/setup tests
+	CLAVIGER_WRITE_SCHEMA=1 cargo test --locked --test it schema

@@ -13,6 +13,7 @@
 
 mod architecture;
 mod clients;
+mod docs;
 mod embedded;
 mod identity;
 mod jobs;
