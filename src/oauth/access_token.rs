@@ -1,6 +1,8 @@
 //! Access tokens (RFC 9068): JWTs that live in memory only. The node that issued one knows it by look-up, others
 //! by signature, and both ask the revocation log.
 
+use std::time::Duration;
+
 use jsonwebtoken::{Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -203,11 +205,15 @@ fn verified(authority: &Authority, text: &str) -> Option<AccessToken> {
     })
 }
 
+/// How much later than a revocation a token of what it revokes may be minted: by a refresh that won before it, and
+/// was held up since, or by a node whose clock is ahead.
+const LATE: Duration = Duration::from_secs(5 * 60);
+
 /// When no access token that was issued until `now` can be alive any more: how long a revocation has to be
 /// remembered.
 #[must_use]
 pub fn forgotten_after(authority: &Authority, now: OffsetDateTime) -> OffsetDateTime {
-    now + authority.config.lifetimes.access_token.duration()
+    now + authority.config.lifetimes.access_token.duration() + LATE
 }
 
 impl From<&AccessToken> for LiveToken {
