@@ -3,7 +3,10 @@ use super::{
 };
 use crate::{
     audit::{Action, Actor, Record, Subject},
-    oauth::{Authority, consent},
+    oauth::{
+        Authority,
+        consent::{self, Missing},
+    },
     types::{ClientContext, Fault, ScopeSet},
 };
 
@@ -89,7 +92,11 @@ pub async fn decide(
         return Ok(incoming.reply.error(&error, &authority.issuer));
     }
     let before = consent::find(&mut transaction, person.user.id, client.id).await?;
-    let standing = before.map(|before| before.scopes).unwrap_or_default();
+    // What was allowed to another face of the client was not shown again, and does not stand under this one.
+    let standing = before
+        .filter(|_| question.missing != Missing::Everything)
+        .map(|before| before.scopes)
+        .unwrap_or_default();
     let standing = standing.without(&left_out).union(&scopes);
     consent::remember(
         &mut transaction,
