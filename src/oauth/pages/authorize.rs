@@ -202,7 +202,11 @@ pub(super) async fn decided(
     .await;
     match decision {
         Ok(answer) => send(&authority, &waiting.incoming, answer),
-        Err(DecisionError::NotYet) => go_on_with(&authority, &visitor, &waiting).await,
+        // Decided meanwhile by a second click, it has gone; otherwise there is another step before it.
+        Err(DecisionError::NotYet) => match resume(&authority, &visitor, &form).await? {
+            Some(waiting) => go_on_with(&authority, &visitor, &waiting).await,
+            None => gone_page(&visitor),
+        },
         Err(DecisionError::Gone) => gone_page(&visitor),
         Err(DecisionError::Fault(fault)) => Err(fault.into()),
     }
