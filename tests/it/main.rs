@@ -17,6 +17,7 @@ mod docs;
 mod embedded;
 mod identity;
 mod jobs;
+mod oauth;
 mod pages;
 mod revocation;
 mod schema;

@@ -1,0 +1,12 @@
+//! The authorization server from outside.
+
+mod authorize;
+mod consent;
+mod flow;
+mod introspection;
+mod keys;
+mod openid;
+mod races;
+mod refresh;
+mod secrets;
+mod token;

@@ -1,0 +1,381 @@
+//! Refreshing: rotation, the retry window, replay, and the end of a grant.
+
+use std::{fs, time::Duration};
+
+use claviger::{config::Span, oauth::clients::ClientKind};
+use reqwest::{Client as Http, StatusCode};
+use serde_json::Value;
+
+use super::flow::{Answer, Client, World, create_user, text};
+
+const REFUSED: (u16, &str) = (400, "invalid_grant");
+
+fn assert_refused(answer: &Answer) {
+    let (status, code) = answer.error();
+    assert_eq!((status, code.as_str()), REFUSED, "{}", answer.text);
+}
+
+fn refresh_token(tokens: &Value) -> String {
+    text(tokens, "refresh_token")
+}
+
+/// The row of the only grant, and who wrote it last.
+async fn grant_row(world: &World) -> String {
+    let sql = "SELECT xmin::text || ' ' || row_to_json(grants)::text FROM grants";
+    world.database().await.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn every_use_rotates() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let first = world.tokens(&browser, &client).await;
+    let answer = world.refresh(&client, &refresh_token(&first)).await;
+    let second = answer.good();
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_ne!(refresh_token(&first), refresh_token(&second));
+    assert_ne!(text(&first, "access_token"), text(&second, "access_token"));
+    assert_eq!(second["scope"], first["scope"]);
+    assert!(!world.is_active(&client, &refresh_token(&first)).await);
+    assert!(world.is_active(&client, &refresh_token(&second)).await);
+    // Access tokens that came before go on as long as they live.
+    assert!(world.is_active(&client, &text(&first, "access_token")).await);
+}
+
+#[tokio::test]
+async fn a_retry_inside_the_window_gets_the_same_successor_and_writes_nothing() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let first = refresh_token(&world.tokens(&browser, &client).await);
+    let second = world.refresh(&client, &first).await.good();
+    let before = grant_row(&world).await;
+    let mut access_tokens = vec![text(&second, "access_token")];
+    for _ in 0..3 {
+        world.app.advance(Duration::from_secs(3));
+        let again = world.refresh(&client, &first).await.good();
+        assert_eq!(refresh_token(&again), refresh_token(&second));
+        access_tokens.push(text(&again, "access_token"));
+    }
+    assert_eq!(grant_row(&world).await, before);
+    for token in &access_tokens {
+        assert!(world.is_active(&client, token).await);
+    }
+    access_tokens.sort();
+    access_tokens.dedup();
+    assert_eq!(access_tokens.len(), 4, "each retry has a fresh access token");
+    world.refresh(&client, &refresh_token(&second)).await.good();
+}
+
+#[tokio::test]
+async fn after_the_window_it_is_a_replay_that_ends_the_family() {
+    let world = World::start().await;
+    create_user(&world.app, "Olga", "olga@example.com", true).await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let first = world.tokens(&browser, &client).await;
+    let second = world.refresh(&client, &refresh_token(&first)).await.good();
+    world.app.advance(Duration::from_secs(10));
+    assert_refused(&world.refresh(&client, &refresh_token(&first)).await);
+    assert_refused(&world.refresh(&client, &refresh_token(&second)).await);
+    for token in [
+        refresh_token(&second),
+        text(&second, "access_token"),
+        text(&first, "access_token"),
+    ] {
+        assert!(!world.is_active(&client, &token).await);
+    }
+    // Once, whoever comes again.
+    assert_refused(&world.refresh(&client, &refresh_token(&first)).await);
+    let replays = "SELECT count(*) FROM audit_records WHERE action = 'grant.replayed'";
+    assert_eq!(world.number(replays).await, 1);
+
+    // She is told, and the operators are.
+    world.app.mailer.flush().await;
+    let mail: Vec<String> = fs::read_dir(world.app.data_dir().join("mail"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let to = |address: &str, words: &str| {
+        let to = format!("To: {address}");
+        mail.iter().any(|mail| mail.contains(&to) && mail.contains(words))
+    };
+    assert!(to("ada@example.com", "Weather Watch"), "{mail:#?}");
+    assert!(
+        to("olga@example.com", "replay") || to("olga@example.com", "Replay"),
+        "{mail:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_used_successor_ends_the_window() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let first = refresh_token(&world.tokens(&browser, &client).await);
+    let second = refresh_token(&world.refresh(&client, &first).await.good());
+    let third = refresh_token(&world.refresh(&client, &second).await.good());
+    assert_refused(&world.refresh(&client, &first).await);
+    assert_refused(&world.refresh(&client, &third).await);
+}
+
+#[tokio::test]
+async fn clients_that_cannot_prove_themselves_have_no_window() {
+    let world = World::start().await;
+    let client = world.public().await;
+    let browser = world.browser().await;
+    let first = refresh_token(&world.tokens(&browser, &client).await);
+    let second = refresh_token(&world.refresh(&client, &first).await.good());
+    assert_refused(&world.refresh(&client, &first).await);
+    assert_refused(&world.refresh(&client, &second).await);
+}
+
+#[tokio::test]
+async fn an_owner_sets_the_window() {
+    let world = World::start().await;
+    let browser = world.browser().await;
+    for (kind, seconds) in [
+        (ClientKind::Confidential, 0),
+        (ClientKind::Confidential, 60),
+        (ClientKind::Public, 5),
+    ] {
+        let client = world
+            .register(|registration| {
+                registration.kind = kind;
+                registration.retry_window = Some(Duration::from_secs(seconds));
+            })
+            .await;
+        if seconds > 0 {
+            let first = refresh_token(&world.tokens(&browser, &client).await);
+            world.refresh(&client, &first).await.good();
+            world
+                .app
+                .advance(Duration::from_secs(seconds) - Duration::from_millis(1));
+            world.refresh(&client, &first).await.good();
+        }
+        let first = refresh_token(&world.tokens(&browser, &client).await);
+        world.refresh(&client, &first).await.good();
+        world.app.advance(Duration::from_secs(seconds));
+        assert_refused(&world.refresh(&client, &first).await);
+    }
+}
+
+#[tokio::test]
+async fn scopes_can_be_narrowed_and_never_widened() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let ask = world.ask(&client).with("scope", "openid email offline_access");
+    let login = world.login_with(&browser, ask).await;
+    let mut token = refresh_token(&world.redeem(&client, &login).await.good());
+    let refresh = async |token: &str, scope: &str| {
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("scope", scope),
+        ];
+        world.post_as(&client, "/oauth/token", &fields).await
+    };
+    let narrow = refresh(&token, "email").await.good();
+    assert_eq!(narrow["scope"], "email");
+    token = refresh_token(&narrow);
+    for wider in [
+        "profile",
+        "openid email offline_access profile",
+        "unheard-of",
+        "\"",
+    ] {
+        let error = refresh(&token, wider).await.error();
+        assert_eq!((error.0, error.1.as_str()), (400, "invalid_scope"), "{wider}");
+    }
+    // The token was not used up by that, and the grant is as wide as it was.
+    let whole = refresh(&token, "").await.good();
+    assert_eq!(whole["scope"], "email offline_access openid");
+}
+
+#[tokio::test]
+async fn thirty_days_slide_from_each_use() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let mut token = refresh_token(&world.tokens(&browser, &client).await);
+    for _ in 0..4 {
+        world.app.advance(30 * day - Duration::from_secs(1));
+        token = refresh_token(&world.refresh(&client, &token).await.good());
+    }
+    world.app.advance(30 * day);
+    assert!(!world.is_active(&client, &token).await);
+    assert_refused(&world.refresh(&client, &token).await);
+}
+
+#[tokio::test]
+async fn a_grant_ends_at_the_limit_that_the_operator_set() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let world = World::with(|config| config.lifetimes.grant = Some(Span::days(40))).await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let mut token = refresh_token(&world.tokens(&browser, &client).await);
+    for _ in 0..3 {
+        world.app.advance(13 * day);
+        token = refresh_token(&world.refresh(&client, &token).await.good());
+    }
+    world.app.advance(day);
+    assert_refused(&world.refresh(&client, &token).await);
+}
+
+#[tokio::test]
+async fn foreign_tokens_die_and_harm_nobody() {
+    let world = World::start().await;
+    let (client, other) = (world.confidential().await, world.public().await);
+    let browser = world.browser().await;
+    let token = refresh_token(&world.tokens(&browser, &client).await);
+    assert_refused(&world.refresh(&other, &token).await);
+    let used = token.clone();
+    let token = refresh_token(&world.refresh(&client, &token).await.good());
+    world.app.advance(Duration::from_secs(60));
+    // A stranger who found an old one cannot log its owner out.
+    assert_refused(&world.refresh(&other, &used).await);
+    let mut forged = token.clone().into_bytes();
+    let last = forged.len() - 5;
+    forged[last] = if forged[last] == b'A' { b'B' } else { b'A' };
+    for bad in [
+        "",
+        "rt_",
+        "rt_AAAA",
+        &token[3..],
+        &format!("{token}A"),
+        &token[..token.len() - 1],
+        &String::from_utf8(forged).unwrap(),
+    ] {
+        let (status, code) = world.refresh(&client, bad).await.error();
+        let expected = if bad.is_empty() {
+            "invalid_request"
+        } else {
+            "invalid_grant"
+        };
+        assert_eq!((status, code.as_str()), (400, expected), "{bad}");
+    }
+    world.refresh(&client, &token).await.good();
+}
+
+#[tokio::test]
+async fn a_move_to_another_place_is_on_record_and_a_routine_use_is_not() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let mut token = refresh_token(&world.tokens(&browser, &client).await);
+    let moves = async || {
+        world
+            .number("SELECT count(*) FROM audit_records WHERE action = 'grant.moved'")
+            .await
+    };
+    let records = async || world.number("SELECT count(*) FROM audit_records").await;
+    let before = records().await;
+    for _ in 0..3 {
+        token = refresh_token(&world.refresh(&client, &token).await.good());
+    }
+    assert_eq!(records().await, before);
+    let elsewhere = Http::builder().user_agent("Another program").build().unwrap();
+    let id = client.id.to_string();
+    let use_elsewhere = async |token: &str| {
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("client_id", &id),
+            ("client_secret", client.secret.as_ref().unwrap()),
+        ];
+        super::flow::answer(elsewhere.post(world.app.url("/oauth/token")).form(&fields))
+            .await
+            .good()
+    };
+    token = refresh_token(&use_elsewhere(&token).await);
+    assert_eq!(moves().await, 1);
+    token = refresh_token(&use_elsewhere(&token).await);
+    assert_eq!(moves().await, 1);
+    world.refresh(&client, &token).await.good();
+    assert_eq!(moves().await, 2);
+    assert_eq!(world.number("SELECT refreshes FROM grants").await, 6);
+}
+
+#[tokio::test]
+async fn a_thousand_refreshes_add_no_row() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let mut token = refresh_token(&world.tokens(&browser, &client).await);
+    // The log of requests is trimmed to a fixed number, and written a moment later than they are answered.
+    let steady = async || {
+        let mut rows = world.rows().await;
+        rows.retain(|(table, _)| table != "client_requests");
+        rows
+    };
+    let before = steady().await;
+    for _ in 0..1_000 {
+        token = refresh_token(&world.refresh(&client, &token).await.good());
+    }
+    assert_eq!(steady().await, before);
+    let logged = world.number("SELECT count(*) FROM client_requests").await;
+    assert!(
+        logged <= i64::from(world.app.config.oauth.request_log),
+        "{logged}"
+    );
+}
+
+#[tokio::test]
+async fn ended_grants_and_old_requests_are_cleaned_up() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let revoked = world.tokens(&browser, &client).await;
+    let live = world.tokens(&browser, &client).await;
+    assert_eq!(
+        world.revoke(&client, &refresh_token(&revoked)).await.status,
+        StatusCode::OK
+    );
+    // A request that nobody goes on with.
+    browser
+        .get(&world.ask(&client).with("prompt", "consent").path())
+        .await;
+    assert_eq!(
+        world.number("SELECT count(*) FROM authorization_requests").await,
+        1
+    );
+    world.app.advance(Duration::from_secs(25 * 60 * 60));
+    for job in ["oauth.grants", "oauth.authorization-requests"] {
+        world.app.runner.run_once(job).await.unwrap();
+    }
+    assert_eq!(world.number("SELECT count(*) FROM grants").await, 1);
+    assert_eq!(
+        world.number("SELECT count(*) FROM authorization_requests").await,
+        0
+    );
+    world.refresh(&client, &refresh_token(&live)).await.good();
+}
+
+#[tokio::test]
+async fn a_disabled_client_gets_nothing_until_it_is_let_in_again() {
+    use claviger::{audit::Actor, oauth::clients::set_disabled};
+
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let asker: Client = world.confidential().await;
+    let browser = world.browser().await;
+    let tokens = world.tokens(&browser, &client).await;
+    let authority = &world.app.authority;
+    let entity = authority.clients.get(client.id).await.unwrap().unwrap();
+    set_disabled(authority, &entity, true, Actor::Operator, None)
+        .await
+        .unwrap();
+    assert_eq!(
+        world.refresh(&client, &refresh_token(&tokens)).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert!(!world.is_active(&asker, &text(&tokens, "access_token")).await);
+    assert!(!world.is_active(&asker, &refresh_token(&tokens)).await);
+    set_disabled(authority, &entity, false, Actor::Operator, None)
+        .await
+        .unwrap();
+    world.refresh(&client, &refresh_token(&tokens)).await.good();
+}

@@ -1,0 +1,220 @@
+//! Every flow is driven; then no secret that was seen is in the log, nor at rest.
+
+use std::time::Duration;
+
+use claviger::audit::Actor;
+use claviger::oauth::clients::{GrantType, add_secret};
+
+use super::flow::{Login, PASSWORD, World, answer, create_user, landed, parameter, text, verifier};
+use crate::support::{browser::Page, logs};
+
+/// What was seen, with a name for the message.
+#[derive(Default)]
+struct Seen(Vec<(&'static str, String)>);
+
+impl Seen {
+    fn add(&mut self, what: &'static str, secret: impl Into<String>) {
+        let secret = secret.into();
+        assert!(secret.len() >= 16, "{what} is no secret: {secret}");
+        self.0.push((what, secret));
+    }
+
+    fn tokens(&mut self, tokens: &serde_json::Value) {
+        for name in ["access_token", "refresh_token", "id_token"] {
+            if tokens.get(name).is_some() {
+                self.add("a token", text(tokens, name));
+            }
+        }
+    }
+
+    fn page(&mut self, page: &Page) {
+        for form in page.forms() {
+            if let Some(token) = form.value("csrf_token") {
+                self.add("a form token", token);
+            }
+        }
+        for cookie in page.headers.get_all("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let value = pair.split_once('=').unwrap().1;
+            if !value.is_empty() {
+                self.add("a cookie", value);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_or_at_rest() {
+    let world = World::start().await;
+    create_user(&world.app, "Olga", "olga@example.com", true).await;
+    let mut seen = Seen::default();
+    seen.add("a password", PASSWORD);
+    let client = world
+        .register(|registration| registration.grant_types = GrantType::ALL.to_vec())
+        .await;
+    seen.add("a client secret", client.secret.clone().unwrap());
+    let entity = world.app.authority.clients.get(client.id).await.unwrap().unwrap();
+    let (more, _) = add_secret(&world.app.authority, &entity, None, Actor::Operator, None)
+        .await
+        .unwrap();
+    seen.add("a client secret", more.expose());
+
+    // Sign-in, wrong and right, by a browser whose cookies are read off the wire.
+    let browser = world.app.browser();
+    let url = world.app.url("/sign-in");
+    let raw = browser.client.get(&url).send().await.unwrap();
+    for cookie in raw.headers().get_all("set-cookie") {
+        let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+        seen.add("the browser's cookie", pair.split_once('=').unwrap().1);
+    }
+    let page = browser.get("/sign-in").await;
+    seen.page(&page);
+    let wrong = "quite another lantern, far away";
+    seen.add("a wrong password", wrong);
+    let page = browser
+        .submit(&page, &[("email", "ada@example.com"), ("password", wrong)])
+        .await;
+    seen.page(&page);
+    let mut form = page.forms().remove(0);
+    form.fields
+        .retain(|(name, _)| name != "email" && name != "password");
+    form.fields
+        .push(("email".to_owned(), "ada@example.com".to_owned()));
+    form.fields.push(("password".to_owned(), PASSWORD.to_owned()));
+    let signed_in = browser
+        .client
+        .post(form.action.clone())
+        .form(&form.fields)
+        .send()
+        .await
+        .unwrap();
+    let session = signed_in.headers()["set-cookie"]
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    seen.add("the session's cookie", session.split_once('=').unwrap().1);
+    world.app.advance(Duration::from_secs(1));
+
+    // Consent, redemption right and wrong, by either method.
+    let ask = world.ask(&client);
+    let page = browser.get(&ask.path()).await;
+    seen.page(&page);
+    let page = browser.submit(&page, &[("decision", "approve")]).await;
+    let login = Login {
+        code: parameter(&landed(&page), "code").unwrap(),
+        verifier: ask.verifier.clone(),
+        redirect_uri: client.redirect_uri.clone(),
+    };
+    seen.add("a code", &login.code);
+    seen.add("a verifier", &login.verifier);
+    let wrong = Login {
+        verifier: verifier(),
+        ..login.clone()
+    };
+    seen.add("a wrong verifier", &wrong.verifier);
+    world.redeem(&client, &wrong).await;
+    let tokens = world.redeem(&client, &login).await.good();
+    seen.tokens(&tokens);
+    let basic = world.http.post(world.app.url("/oauth/token"));
+    let basic = basic.basic_auth(client.id, client.secret.as_ref());
+    answer(basic.form(&[("grant_type", "client_credentials")]))
+        .await
+        .good();
+    let fields = [("grant_type", "client_credentials")];
+    seen.tokens(&world.post_as(&client, "/oauth/token", &fields).await.good());
+    let mut guess = client.clone();
+    guess.secret = Some("cs_a_wrong_guess_at_the_secret".to_owned());
+    seen.add("a wrong client secret", guess.secret.clone().unwrap());
+    world.post_as(&guess, "/oauth/token", &fields).await;
+
+    // Refreshes: routine, repeated, from elsewhere, replayed; introspection, userinfo, revocation.
+    let refreshed = world
+        .refresh(&client, &text(&tokens, "refresh_token"))
+        .await
+        .good();
+    seen.tokens(&refreshed);
+    seen.tokens(
+        &world
+            .refresh(&client, &text(&tokens, "refresh_token"))
+            .await
+            .good(),
+    );
+    world
+        .introspect(&client, &text(&refreshed, "access_token"))
+        .await
+        .good();
+    world
+        .introspect(&client, &text(&refreshed, "refresh_token"))
+        .await
+        .good();
+    world.userinfo(&text(&refreshed, "access_token")).await.good();
+    world.app.advance(Duration::from_secs(60));
+    world.refresh(&client, &text(&tokens, "refresh_token")).await;
+    world.redeem(&client, &login).await;
+    let more = world.tokens(&browser, &client).await;
+    seen.tokens(&more);
+    world.revoke(&client, &text(&more, "access_token")).await;
+    world.revoke(&client, &text(&more, "refresh_token")).await;
+
+    // Silent, posted, refused and denied requests, with what only the client should see in them.
+    let nonce = "a nonce of the client's own";
+    seen.add("a nonce", nonce);
+    for ask in [
+        world.ask(&client).with("prompt", "none").with("nonce", nonce),
+        world
+            .ask(&client)
+            .with("response_mode", "form_post")
+            .with("nonce", nonce),
+    ] {
+        let page = browser.get(&ask.path()).await;
+        if let Some(code) = page.leads_to().and_then(|url| parameter(&url, "code")) {
+            seen.add("a code", code);
+        }
+        for form in page.forms() {
+            if let Some(code) = form.value("code") {
+                seen.add("a code", code);
+            }
+        }
+    }
+    browser
+        .get(
+            &world
+                .ask(&client)
+                .with("id_token_hint", &text(&tokens, "id_token"))
+                .path(),
+        )
+        .await;
+
+    // The request log is written a moment later than requests are answered.
+    crate::support::wait::until("the request log", async || {
+        world
+            .number("SELECT count(*) FROM client_requests WHERE error IS NOT NULL")
+            .await
+            > 0
+    })
+    .await;
+    world.app.mailer.flush().await;
+    let (log, dump) = (logs::text(), world.dump().await);
+    assert!(
+        log.contains("replay") && dump.contains("grant.replayed"),
+        "there was something to search"
+    );
+    for (what, secret) in &seen.0 {
+        // The nonce travels in the sealed code and waits with a request, where it opens nothing.
+        assert!(!log.contains(secret.as_str()), "{what} is in the log");
+        if *what != "a nonce" {
+            assert!(!dump.contains(secret.as_str()), "{what} is at rest");
+        }
+        if let Some((_, bare)) = secret.split_once('_') {
+            if bare.len() > 20 {
+                assert!(
+                    !log.contains(bare) && !dump.contains(bare),
+                    "{what} without its prefix"
+                );
+            }
+        }
+    }
+}
