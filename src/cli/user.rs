@@ -9,13 +9,29 @@ use serde_json::json;
 use super::{Refused, output::answer};
 use crate::{
     app::App,
-    identity::{NewUser, Problems, SignUpError},
+    audit::Actor,
+    identity::{self, NewUser, Problems, SignUpError},
+    oauth,
+    types::InvalidEmail,
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make a person's account; the address counts as verified
     Create(Create),
+    /// Shut a person out: their sessions and their apps' tokens end at once
+    Block(Who),
+    /// Let a blocked person in again
+    Unblock(Who),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Who {
+    /// The e-mail address of the person
+    email: String,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -40,7 +56,44 @@ impl Command {
     pub(super) async fn run(self, app: App) -> Result<(), Refused> {
         match self {
             Self::Create(create) => create.run(app).await,
+            Self::Block(who) => who.set_blocked(app, true).await,
+            Self::Unblock(who) => who.set_blocked(app, false).await,
         }
+    }
+}
+
+impl Who {
+    async fn set_blocked(self, app: App, blocked: bool) -> Result<(), Refused> {
+        let unknown = || Refused::Because(format!("nobody has the address {}", self.email));
+        let email = self.email.parse().map_err(|InvalidEmail| unknown())?;
+        let user = identity::user_by_email(&mut *app.db.connection().await?, &email)
+            .await?
+            .ok_or_else(unknown)?;
+        let changed = if blocked {
+            oauth::block_user(&app.authority, user.id, Actor::Operator).await?
+        } else {
+            oauth::unblock_user(&app.authority, user.id, Actor::Operator).await?
+        };
+        if !changed {
+            let was = if blocked {
+                "is blocked already"
+            } else {
+                "is not blocked"
+            };
+            return Err(Refused::Because(format!("{email} {was}")));
+        }
+        answer(
+            self.json,
+            &json!({ "user_id": user.id, "blocked": blocked }),
+            || {
+                if blocked {
+                    format!("Blocked {email}: nothing that they or their apps hold is good any more")
+                } else {
+                    format!("{email} can sign in again")
+                }
+            },
+        );
+        Ok(())
     }
 }
 

@@ -40,7 +40,9 @@ pub use verify_email::LinkError;
 
 use diesel_async::AsyncPgConnection;
 
-use crate::types::{Email, Fault, UserId};
+use time::OffsetDateTime;
+
+use crate::types::{Email, Fault, SessionId, UserId};
 
 /// A person by id.
 ///
@@ -67,4 +69,32 @@ pub async fn user_by_email(connection: &mut AsyncPgConnection, email: &Email) ->
 /// If the database is out of reach.
 pub async fn operators(connection: &mut AsyncPgConnection) -> Result<Vec<User>, Fault> {
     store::operators(connection).await
+}
+
+/// Blocks a person and ends their sessions, in the caller's transaction. None if they were blocked already, or are not
+/// there.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn block(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+    at: OffsetDateTime,
+) -> Result<Option<Vec<SessionId>>, Fault> {
+    if !store::set_blocked(connection, id, Some(at)).await? {
+        return Ok(None);
+    }
+    store::delete_sessions(connection, id, store::Which::All)
+        .await
+        .map(Some)
+}
+
+/// Lets a blocked person in again, in the caller's transaction; says whether they were blocked.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn unblock(connection: &mut AsyncPgConnection, id: UserId) -> Result<bool, Fault> {
+    store::set_blocked(connection, id, None).await
 }

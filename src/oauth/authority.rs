@@ -128,12 +128,12 @@ impl Authority {
             .await
     }
 
-    /// A client goes on after it was changed, so nothing of it stays revoked; the entry only makes nodes drop
-    /// their copies.
+    /// A client goes on after it was changed, and a person can be let in again, so neither stays revoked: what they
+    /// hold is taken back by name, and the entry only makes nodes drop their copies.
     fn until(&self, subject: Subject, now: time::OffsetDateTime) -> time::OffsetDateTime {
         match subject {
-            Subject::Client(_) => now,
-            Subject::Token(_) | Subject::Grant(_) | Subject::Session(_) | Subject::User(_) => {
+            Subject::Client(_) | Subject::User(_) => now,
+            Subject::Token(_) | Subject::Grant(_) | Subject::Session(_) => {
                 access_token::forgotten_after(self, now)
             }
         }

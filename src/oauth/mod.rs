@@ -8,6 +8,7 @@ mod access_token;
 mod alerts;
 mod authority;
 mod authorize;
+mod block;
 pub mod clients;
 mod code;
 mod connected_apps;
@@ -34,6 +35,7 @@ mod userinfo;
 pub mod views;
 
 pub use authority::Authority;
+pub use block::{block_user, unblock_user};
 pub use error::EndpointError;
 pub use jobs::jobs;
 pub use pages::WaitingRequests;

@@ -228,3 +228,27 @@ pub(in super::super) async fn set_email(
         Err(error) => Err(error.into()),
     }
 }
+
+/// Blocks a person, or lets them in again; says whether that was a change. The row is locked against whoever is about
+/// to give this person something, until the transaction ends.
+pub(in super::super) async fn set_blocked(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+    at: Option<OffsetDateTime>,
+) -> Result<bool, Fault> {
+    let was: Option<Option<OffsetDateTime>> = users::table
+        .find(id.uuid())
+        .select(users::blocked_at)
+        .for_update()
+        .first(connection)
+        .await
+        .optional()?;
+    if was.is_none_or(|was| was.is_some() == at.is_some()) {
+        return Ok(false);
+    }
+    diesel::update(users::table.find(id.uuid()))
+        .set(users::blocked_at.eq(at))
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
