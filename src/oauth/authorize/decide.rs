@@ -46,8 +46,11 @@ pub async fn decide(
         context,
     )
     .await?;
-    let (Step::Consent(question), Ok(request)) = (step, &incoming.request) else {
-        return Err(DecisionError::NotYet);
+    let (question, request) = match (step, &incoming.request) {
+        (Step::Consent(question), Ok(request)) => (Some(question), request),
+        // Another tab has allowed it meanwhile: who says no here is not signed in to the app all the same.
+        (Step::Answer(_), Ok(request)) if chosen.is_none() => (None, request),
+        _ => return Err(DecisionError::NotYet),
     };
     let now = authority.clock.now();
     let client = &incoming.client;
@@ -67,7 +70,7 @@ pub async fn decide(
         .detail("app", client.registration.name.as_str())
         .detail("scope", scopes.to_string())
     };
-    let Some(chosen) = chosen else {
+    let (Some(chosen), Some(question)) = (chosen, question) else {
         record(Action::ConsentDenied, &request.scopes)
             .write(&mut transaction)
             .await?;
