@@ -24,6 +24,8 @@ pub enum Principal {
         grant: GrantId,
         session: SessionId,
         authenticated_at: i64,
+        /// Whether the token dies with the session: there is no refresh token that could outlive it.
+        ends_with_session: bool,
     },
     /// The client itself.
     Client,
@@ -53,7 +55,8 @@ impl AccessToken {
     }
 }
 
-/// The claims of RFC 9068 §2.2, and `grant_id`, by which other nodes know what a revocation is about.
+/// The claims of RFC 9068 §2.2, and `grant_id` and `ends_with_session`, by which other nodes know what a
+/// revocation is about.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -71,6 +74,8 @@ struct Claims {
     auth_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grant_id: Option<GrantId>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ends_with_session: bool,
 }
 
 /// Mints a token and keeps it in this node's memory while it lives.
@@ -95,14 +100,20 @@ pub fn mint(
         issued_at,
         expires_at: issued_at.saturating_add(lifetime),
     };
-    let (sid, auth_time, grant_id) = match principal {
+    let (sid, auth_time, grant_id, ends_with_session) = match principal {
         Principal::User {
             grant,
             session,
             authenticated_at,
+            ends_with_session,
             ..
-        } => (Some(session), Some(authenticated_at), Some(grant)),
-        Principal::Client => (None, None, None),
+        } => (
+            Some(session),
+            Some(authenticated_at),
+            Some(grant),
+            ends_with_session,
+        ),
+        Principal::Client => (None, None, None, false),
     };
     let claims = Claims {
         iss: authority.issuer.to_string(),
@@ -117,6 +128,7 @@ pub fn mint(
         sid,
         auth_time,
         grant_id,
+        ends_with_session,
     };
     let payload = serde_json::to_vec(&claims).map_err(Fault::internal)?;
     let text = Token::from(authority.signing.sign(
@@ -157,12 +169,15 @@ fn is_revoked(authority: &Authority, token: &AccessToken) -> Result<bool, Fault>
     Ok(view.is_revoked(&Subject::Token(token.id))
         || match token.principal {
             Principal::User {
-                user, grant, session, ..
+                user,
+                grant,
+                session,
+                ends_with_session,
+                ..
             } => {
                 view.is_revoked(&Subject::Grant(grant))
                     || view.is_revoked(&Subject::User(user))
-                    || (!token.scopes.contains("offline_access")
-                        && view.is_revoked(&Subject::Session(session)))
+                    || (ends_with_session && view.is_revoked(&Subject::Session(session)))
             }
             Principal::Client => false,
         })
@@ -191,6 +206,7 @@ fn verified(authority: &Authority, text: &str) -> Option<AccessToken> {
             grant,
             session,
             authenticated_at: claims.auth_time?,
+            ends_with_session: claims.ends_with_session,
         },
         (None, None) => Principal::Client,
         _ => return None,
@@ -218,14 +234,21 @@ pub fn forgotten_after(authority: &Authority, now: OffsetDateTime) -> OffsetDate
 
 impl From<&AccessToken> for LiveToken {
     fn from(token: &AccessToken) -> Self {
-        let (user, grant, session, authenticated_at) = match token.principal {
+        let (user, grant, session, authenticated_at, ends_with_session) = match token.principal {
             Principal::User {
                 user,
                 grant,
                 session,
                 authenticated_at,
-            } => (user.uuid(), grant.uuid(), session.uuid(), authenticated_at),
-            Principal::Client => (Uuid::nil(), Uuid::nil(), Uuid::nil(), 0),
+                ends_with_session,
+            } => (
+                user.uuid(),
+                grant.uuid(),
+                session.uuid(),
+                authenticated_at,
+                ends_with_session,
+            ),
+            Principal::Client => (Uuid::nil(), Uuid::nil(), Uuid::nil(), 0, false),
         };
         Self {
             id: token.id.uuid(),
@@ -235,6 +258,7 @@ impl From<&AccessToken> for LiveToken {
             session,
             scopes: token.scopes.clone(),
             authenticated_at,
+            ends_with_session,
             issued_at: token.issued_at,
             expires_at: token.expires_at,
         }
@@ -251,6 +275,7 @@ impl From<LiveToken> for AccessToken {
                 grant: GrantId::from_uuid(live.grant),
                 session: SessionId::from_uuid(live.session),
                 authenticated_at: live.authenticated_at,
+                ends_with_session: live.ends_with_session,
             }
         };
         Self {

@@ -25,6 +25,7 @@ pub(super) struct LiveToken {
     pub(super) session: Uuid,
     pub(super) scopes: ScopeSet,
     pub(super) authenticated_at: i64,
+    pub(super) ends_with_session: bool,
     pub(super) issued_at: i64,
     pub(super) expires_at: i64,
 }
@@ -39,6 +40,7 @@ struct Packed {
     authenticated_at: u32,
     issued_at: u32,
     expires_at: u32,
+    ends_with_session: bool,
 }
 
 /// What many tokens have in common.
@@ -109,6 +111,7 @@ impl LiveTokens {
             authenticated_at: seconds(live.authenticated_at),
             issued_at: seconds(live.issued_at),
             expires_at: seconds(live.expires_at),
+            ends_with_session: live.ends_with_session,
         };
         if let Some(shard) = self.shard(&key) {
             shard
@@ -140,6 +143,7 @@ impl LiveTokens {
             session: packed.session,
             scopes: packed.of.scopes.clone(),
             authenticated_at: i64::from(packed.authenticated_at),
+            ends_with_session: packed.ends_with_session,
             issued_at: i64::from(packed.issued_at),
             expires_at: i64::from(packed.expires_at),
         })
@@ -189,6 +193,7 @@ mod tests {
             session: Uuid::nil(),
             scopes: "a b".parse().expect("scopes"),
             authenticated_at: 0,
+            ends_with_session: false,
             issued_at: 1,
             expires_at,
         }

@@ -147,6 +147,7 @@ pub(super) async fn redeem(
         grant: id,
         session: code.session_id,
         authenticated_at,
+        ends_with_session: !refreshable,
     };
     let minted = access_token::mint(authority, client.id, principal, &code.scopes)?;
     let mut response = TokenResponse::bearer(&minted);

@@ -173,6 +173,7 @@ fn answer(
         grant: used.grant_id,
         session: rotated.session_id,
         authenticated_at: rotated.authenticated_at.unix_timestamp(),
+        ends_with_session: false,
     };
     let minted = access_token::mint(
         authority,
