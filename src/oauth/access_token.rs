@@ -90,15 +90,13 @@ pub fn mint(
     scopes: &ScopeSet,
 ) -> Result<(Token, AccessToken), Fault> {
     let issued_at = authority.clock.unix();
-    let lifetime =
-        i64::try_from(authority.config.lifetimes.access_token.duration().as_secs()).unwrap_or(i64::MAX);
     let token = AccessToken {
         id: TokenId::new(&authority.clock, &authority.entropy),
         client_id,
         principal,
         scopes: scopes.clone(),
         issued_at,
-        expires_at: issued_at.saturating_add(lifetime),
+        expires_at: issued_at.saturating_add(lifetime(authority)),
     };
     let (sid, auth_time, grant_id, ends_with_session) = match principal {
         Principal::User {
@@ -217,8 +215,15 @@ fn verified(authority: &Authority, text: &str) -> Option<AccessToken> {
         principal,
         scopes: claims.scope,
         issued_at: claims.iat,
-        expires_at: claims.exp,
+        // A revocation is remembered for as long as tokens live by today's configuration: one that was issued
+        // under a longer lifetime must not outlive it.
+        expires_at: claims.exp.min(claims.iat.saturating_add(lifetime(authority))),
     })
+}
+
+/// Seconds.
+fn lifetime(authority: &Authority) -> i64 {
+    i64::try_from(authority.config.lifetimes.access_token.duration().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// How much later than a revocation a token of what it revokes may be minted: by a refresh that won before it, and
