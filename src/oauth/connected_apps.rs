@@ -82,12 +82,9 @@ pub async fn disconnect(
     if !consent::remove(&mut transaction, user, client.id).await? {
         return Ok(false);
     }
-    let live: Vec<GrantId> = grants::live_of_user_at_client(&mut transaction, user, client.id, now)
-        .await?
-        .into_iter()
-        .map(|grant| grant.id)
-        .collect();
-    let revoked = grants::revoke(&mut transaction, &live, RevokedReason::Withdrawn, now).await?;
+    // Those that have expired too: their last access token may be younger than they.
+    let given = grants::of_user_at_client(&mut transaction, user, client.id).await?;
+    let revoked = grants::revoke(&mut transaction, &given, RevokedReason::Withdrawn, now).await?;
     Record::done(
         now,
         Actor::User(user),

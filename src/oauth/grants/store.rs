@@ -314,27 +314,20 @@ pub async fn live_of_user(
     rows.into_iter().map(Grant::try_from).collect()
 }
 
-/// The live grants of a person at one client.
-///
-/// # Errors
-///
-/// If the database is out of reach.
-pub async fn live_of_user_at_client(
+/// The grants of a person at one client that are not revoked, expired or not.
+pub(in crate::oauth) async fn of_user_at_client(
     connection: &mut AsyncPgConnection,
     user: UserId,
     client: ClientId,
-    now: OffsetDateTime,
-) -> Result<Vec<Grant>, Fault> {
-    let rows = grants::table
+) -> Result<Vec<GrantId>, Fault> {
+    let ids: Vec<Uuid> = grants::table
         .filter(grants::user_id.eq(user.uuid()))
         .filter(grants::client_id.eq(client.uuid()))
         .filter(grants::revoked_at.is_null())
-        .filter(grants::expires_at.gt(now))
-        .order(grants::rotated_at.desc())
-        .select(Row::as_select())
+        .select(grants::id)
         .load(connection)
         .await?;
-    rows.into_iter().map(Grant::try_from).collect()
+    Ok(ids.into_iter().map(GrantId::from_uuid).collect())
 }
 
 /// Removes up to `batch` grants that ended before `before`: their codes and tokens are dead by their own
