@@ -1,6 +1,10 @@
 //! Client authentication (RFC 6749 §2.3, §3.2.1).
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -64,6 +68,27 @@ impl From<Repeated> for AuthenticationFailure {
 pub enum Guesser {
     Client(ClientId, IpAddr),
     Address(IpAddr),
+}
+
+impl Guesser {
+    fn client(id: ClientId, address: IpAddr) -> Self {
+        Self::Client(id, network(address))
+    }
+
+    fn address(address: IpAddr) -> Self {
+        Self::Address(network(address))
+    }
+}
+
+/// An IPv6 site has as many addresses as it likes: it is counted by its network.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
 }
 
 impl Presented {
@@ -144,9 +169,9 @@ pub async fn authenticate(
 ) -> Result<Arc<Client>, AuthenticationFailure> {
     let now = authority.clock.now();
     let challenge = presented.by_basic;
-    let from_address = Guesser::Address(context.address);
+    let from_address = Guesser::address(context.address);
     let parsed = presented.client_id.parse::<ClientId>().ok();
-    let as_client = parsed.map(|id| Guesser::Client(id, context.address));
+    let as_client = parsed.map(|id| Guesser::client(id, context.address));
     if let Some(wait) = [Some(from_address), as_client]
         .into_iter()
         .flatten()
@@ -180,10 +205,10 @@ pub async fn authenticate(
         authority.client_failures.failed(from_address, now);
         authority
             .client_failures
-            .failed(Guesser::Client(client.id, context.address), now);
+            .failed(Guesser::client(client.id, context.address), now);
         if authority
             .client_failures
-            .wait(&Guesser::Client(client.id, context.address), now)
+            .wait(&Guesser::client(client.id, context.address), now)
             .is_some()
         {
             record_refusal(authority, &client, context).await?;
@@ -260,6 +285,14 @@ mod tests {
         assert!(matches!(presented.method, Method::None) && presented.by_basic);
         let presented = Presented::read(None, &form("client_id=a")).expect("readable");
         assert!(!presented.by_basic);
+    }
+
+    #[test]
+    fn an_ipv6_site_is_one_guesser() {
+        let from = |address: &str| Guesser::address(address.parse().expect(address));
+        assert_eq!(from("2001:db8:1:2::1"), from("2001:db8:1:2:ffff::2"));
+        assert_ne!(from("2001:db8:1:2::1"), from("2001:db8:1:3::1"));
+        assert_ne!(from("192.0.2.1"), from("192.0.2.2"));
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl<K: Eq + Hash> Throttle<K> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= Self::MOST_SUBJECTS {
             failures.retain(|_, window| now < window.began + Self::WINDOW);
+            // All of this minute: looking through them for each further failure would cost more than what is
+            // forgotten. Secrets have 256 random bits; the count only saves work.
+            if failures.len() >= Self::MOST_SUBJECTS {
+                failures.clear();
+            }
         }
         let window = failures.entry(subject).or_insert(Window {
             began: now,
@@ -68,6 +73,16 @@ impl<K: Eq + Hash> Throttle<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_of_subjects_does_not_fill_the_memory() {
+        let throttle = Throttle::new(2);
+        for subject in 0..=Throttle::<usize>::MOST_SUBJECTS {
+            throttle.failed(subject, OffsetDateTime::UNIX_EPOCH);
+        }
+        let kept = throttle.failures.lock().expect("not poisoned").len();
+        assert!(kept <= Throttle::<usize>::MOST_SUBJECTS, "{kept}");
+    }
 
     #[test]
     fn the_window_opens_again_after_a_minute() {
