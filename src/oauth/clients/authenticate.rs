@@ -239,6 +239,8 @@ async fn secret_is_good(authority: &Authority, client: &Client, secret: &Token) 
             .keyring
             .mac(Purpose::ClientSecret, &secrets::message(client.id, secret))?;
         store::rehash_secret(&mut *authority.db.connection().await?, own.id, mac).await?;
+        // Or every further request would digest it anew, and write.
+        authority.clients.forget(client.id);
     }
     Ok(true)
 }

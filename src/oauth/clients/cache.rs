@@ -44,6 +44,14 @@ impl ClientCache {
         }
     }
 
+    /// Drops this node's copy; the next request reads the row.
+    pub(super) fn forget(&self, id: ClientId) {
+        self.copies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
+    }
+
     /// The client of that id, from memory while this node's lease lasts and from the database otherwise.
     ///
     /// # Errors
