@@ -320,10 +320,12 @@ async fn jwks_endpoint(authority: Data<Authority>) -> HttpResponse {
 }
 
 async fn logo(authority: Data<Authority>, path: Path<(String, String)>) -> Result<HttpResponse, Failure> {
-    let (client, _) = path.into_inner();
+    let (client, digest) = path.into_inner();
     let client: ClientId = client.parse().map_err(|_| Failure::NotFound)?;
     let logo = clients::logo(&mut *authority.db.connection().await?, client)
         .await?
+        // The answer may be kept for good under this address, so it must be the picture that this address names.
+        .filter(|logo| logo.digest() == digest)
         .ok_or(Failure::NotFound)?;
     Ok(HttpResponse::Ok()
         .content_type(logo.content_type)

@@ -41,6 +41,12 @@ impl Logo {
         Ok(Self { content_type, bytes })
     }
 
+    /// Names this picture and no other; the last part of its address.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        Self::digest_of(&self.bytes)
+    }
+
     pub(super) fn known_type(content_type: &str) -> Option<&'static str> {
         ["image/png", "image/jpeg", "image/webp"]
             .into_iter()
