@@ -52,13 +52,14 @@ impl TrustedProxies {
 
     /// The nearest address, counted from the peer, that is no trusted proxy: what stands before it in the
     /// header could have been written by anybody.
-    fn client_of(&self, peer: IpAddr, forwarded: &[IpAddr]) -> IpAddr {
+    fn client_of(&self, peer: IpAddr, forwarded: &[Option<IpAddr>]) -> IpAddr {
         let mut client = peer;
         for hop in forwarded.iter().rev() {
-            if !self.contains(client) {
+            // A proxy that hides whom it speaks for is the last that is known.
+            let Some(hop) = hop.filter(|_| self.contains(client)) else {
                 break;
-            }
-            client = *hop;
+            };
+            client = hop;
         }
         client
     }
@@ -73,7 +74,10 @@ fn context(request: &HttpRequest) -> Result<ClientContext, Failure> {
         .ip()
         .to_canonical();
     let address = match request.app_data::<Data<TrustedProxies>>() {
-        Some(proxies) if proxies.contains(peer) => proxies.client_of(peer, &forwarded(request)),
+        Some(proxies) if proxies.contains(peer) => forwarded(request)
+            .map(|hops| proxies.client_of(peer, &hops))
+            .reduce(|one, other| if one == other { one } else { peer })
+            .unwrap_or(peer),
         _ => peer,
     };
     let user_agent = request
@@ -94,34 +98,35 @@ fn context(request: &HttpRequest) -> Result<ClientContext, Failure> {
     })
 }
 
-/// The hops that `Forwarded` (RFC 7239 §5.2) or else `X-Forwarded-For` names, first hop first.
-fn forwarded(request: &HttpRequest) -> Vec<IpAddr> {
+/// The hops that `Forwarded` (RFC 7239 §5.2) and `X-Forwarded-For` name, first hop first; none for a header that
+/// was not sent. Most proxies write one of them and hand the other on as the client sent it, so where both are
+/// there and differ, neither can be believed.
+fn forwarded(request: &HttpRequest) -> impl Iterator<Item = Vec<Option<IpAddr>>> {
     let all = |name: &str| -> Vec<String> {
         request
             .headers()
             .get_all(name)
-            .filter_map(|value| value.to_str().ok())
-            .map(str::to_owned)
+            .map(|value| value.to_str().unwrap_or_default().to_owned())
             .collect()
     };
-    let standard = all("forwarded");
-    if standard.is_empty() {
-        return all("x-forwarded-for")
-            .iter()
-            .flat_map(|line| line.split(','))
-            .filter_map(address_of)
-            .collect();
-    }
-    standard
+    let standard = all("forwarded")
         .iter()
         .flat_map(|line| line.split(','))
-        .flat_map(|hop| hop.split(';'))
-        .filter_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            name.eq_ignore_ascii_case("for").then_some(value)
+        .map(|hop| {
+            hop.split(';').find_map(|pair| {
+                let (name, value) = pair.trim().split_once('=')?;
+                name.eq_ignore_ascii_case("for").then(|| address_of(value))?
+            })
         })
-        .filter_map(address_of)
-        .collect()
+        .collect();
+    let usual = all("x-forwarded-for")
+        .iter()
+        .flat_map(|line| line.split(','))
+        .map(address_of)
+        .collect();
+    [standard, usual]
+        .into_iter()
+        .filter(|hops: &Vec<Option<IpAddr>>| !hops.is_empty())
 }
 
 /// Reads `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]:80` and the quoted forms.
@@ -160,9 +165,9 @@ mod tests {
     fn only_what_trusted_proxies_wrote_is_believed() {
         let proxies = TrustedProxies(vec!["10.0.0.0/8".parse().expect("a network")]);
         let forwarded = [
-            address("203.0.113.9"),
-            address("198.51.100.7"),
-            address("10.1.1.1"),
+            Some(address("203.0.113.9")),
+            Some(address("198.51.100.7")),
+            Some(address("10.1.1.1")),
         ];
         assert_eq!(
             proxies.client_of(address("10.0.0.1"), &forwarded),
@@ -173,6 +178,32 @@ mod tests {
             address("192.0.2.1")
         );
         assert_eq!(proxies.client_of(address("10.0.0.1"), &[]), address("10.0.0.1"));
+        let hidden = [Some(address("203.0.113.9")), None, Some(address("10.1.1.1"))];
+        assert_eq!(proxies.client_of(address("10.0.0.1"), &hidden), address("10.1.1.1"));
+    }
+
+    #[test]
+    fn a_header_that_the_proxy_only_handed_on_is_not_believed() {
+        let seen = |headers: &[(&'static str, &'static str)]| {
+            let proxies = TrustedProxies(vec!["10.0.0.0/8".parse().expect("a network")]);
+            let mut request = actix_web::test::TestRequest::default()
+                .peer_addr("10.0.0.1:4711".parse().expect("an address"))
+                .app_data(Data::new(proxies));
+            for header in headers {
+                request = request.append_header(*header);
+            }
+            context(&request.to_http_request())
+                .expect("a context")
+                .address
+                .to_string()
+        };
+        assert_eq!(seen(&[]), "10.0.0.1");
+        assert_eq!(seen(&[("X-Forwarded-For", "1.2.3.4, 198.51.100.7")]), "198.51.100.7");
+        assert_eq!(seen(&[("Forwarded", "for=198.51.100.7;proto=https")]), "198.51.100.7");
+        let both = [("Forwarded", "for=198.51.100.7"), ("X-Forwarded-For", "198.51.100.7")];
+        assert_eq!(seen(&both), "198.51.100.7");
+        let handed_on = [("Forwarded", "for=1.2.3.4"), ("X-Forwarded-For", "198.51.100.7")];
+        assert_eq!(seen(&handed_on), "10.0.0.1");
     }
 
     #[test]
