@@ -12,7 +12,15 @@ pub struct Reply {
 
 /// An answer on its way to the client through the browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub struct Answer {
+    /// The error that it carries, if any, for the client's request log.
+    pub error: Option<AuthorizationError>,
+    pub way: Way,
+}
+
+/// How it travels, with what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
     Redirect {
         location: String,
     },
@@ -26,7 +34,10 @@ impl Reply {
     /// The answer that carries a code (RFC 6749 §4.1.2, RFC 9207 §2).
     #[must_use]
     pub fn code(&self, code: String, issuer: &str) -> Answer {
-        self.answer(vec![("code".into(), code)], issuer)
+        Answer {
+            error: None,
+            way: self.way(vec![("code".into(), code)], issuer),
+        }
     }
 
     /// The answer that carries an error (RFC 6749 §4.1.2.1, RFC 9207 §2).
@@ -36,14 +47,17 @@ impl Reply {
             ("error".into(), error.code.name().into()),
             ("error_description".into(), error.description.clone()),
         ];
-        self.answer(fields, issuer)
+        Answer {
+            error: Some(error.clone()),
+            way: self.way(fields, issuer),
+        }
     }
 
-    fn answer(&self, mut fields: Vec<(String, String)>, issuer: &str) -> Answer {
+    fn way(&self, mut fields: Vec<(String, String)>, issuer: &str) -> Way {
         fields.extend(self.state.clone().map(|state| ("state".to_owned(), state)));
         fields.push(("iss".to_owned(), issuer.to_owned()));
         match self.mode {
-            ResponseMode::FormPost => Answer::FormPost {
+            ResponseMode::FormPost => Way::FormPost {
                 redirect_uri: self.redirect_uri.clone(),
                 fields,
             },
@@ -53,7 +67,7 @@ impl Reply {
                     .extend_pairs(fields)
                     .finish();
                 let separator = if self.redirect_uri.contains('?') { '&' } else { '?' };
-                Answer::Redirect {
+                Way::Redirect {
                     location: format!("{}{separator}{query}", self.redirect_uri),
                 }
             }
@@ -73,7 +87,7 @@ mod tests {
             mode: ResponseMode::Query,
             state: Some(state.into()),
         };
-        let Answer::Redirect { location } = reply.code("x".into(), "https://id.example") else {
+        let Way::Redirect { location } = reply.code("x".into(), "https://id.example").way else {
             panic!("a redirect")
         };
         assert!(location.starts_with("https://app.example/cb?tenant=1&code=x&state="));

@@ -8,7 +8,7 @@ mod request;
 mod step;
 mod store;
 
-pub use answer::{Answer, Reply};
+pub use answer::{Answer, Reply, Way};
 pub use decide::{DecisionError, choose_account, decide};
 pub use pending::{Waiting, park, resume};
 pub use request::{

@@ -6,7 +6,7 @@ use crate::{
     oauth::{
         Authority, LoggedRequest,
         authorize::{
-            self, Answer, ConsentQuestion, DecisionError, Incoming, Person, Step, Untrusted, Waiting,
+            self, Answer, ConsentQuestion, DecisionError, Incoming, Person, Step, Untrusted, Waiting, Way,
         },
         consent::Missing,
         scopes::{self, Catalogue},
@@ -281,9 +281,9 @@ fn with_form_action(mut response: HttpResponse, incoming: &Incoming) -> HttpResp
 /// Sends the browser back to the client. 303, so that a POST of ours is never repeated there (RFC 9700 §4.12).
 fn send(authority: &Authority, incoming: &Incoming, answer: Answer) -> Result<HttpResponse, Failure> {
     log(authority, incoming, &answer);
-    match answer {
-        Answer::Redirect { location } => Ok(see_other(&location)),
-        Answer::FormPost { redirect_uri, fields } => {
+    match answer.way {
+        Way::Redirect { location } => Ok(see_other(&location)),
+        Way::FormPost { redirect_uri, fields } => {
             let app_name = incoming.client.registration.name.clone();
             Ok(with_form_action(
                 html(&views::FormPost {
@@ -298,25 +298,12 @@ fn send(authority: &Authority, incoming: &Incoming, answer: Answer) -> Result<Ht
 }
 
 fn log(authority: &Authority, incoming: &Incoming, answer: &Answer) {
-    let refused = incoming
-        .request
-        .as_ref()
-        .err()
-        .map(|error| (error.code.name(), error.description.clone()));
-    let denied = match answer {
-        Answer::Redirect { location } if location.contains("error=") && refused.is_none() => Some((
-            "refused",
-            "see the error in the redirect: the person said no, or must act first".to_owned(),
-        )),
-        _ => None,
-    };
-    let error = refused.or(denied);
     authority.request_log.push(LoggedRequest {
         client: incoming.client.id,
         at: authority.clock.now(),
         endpoint: "authorize",
-        error: error.as_ref().map(|(code, _)| *code),
-        description: error.map(|(_, description)| description),
+        error: answer.error.as_ref().map(|error| error.code.name()),
+        description: answer.error.as_ref().map(|error| error.description.clone()),
         request_id: current_request_id(),
     });
 }
