@@ -6,7 +6,10 @@ use crate::{
     web::{Repeated, Unreadable},
 };
 
-/// `text` with nothing in it that an `error_description` must not have: printable ASCII without quotes and
+/// Characters of an `error_description`: with more, a redirect could become an address that no server takes.
+const LONGEST_DESCRIPTION: usize = 300;
+
+/// `text`, cut to a bearable length, with nothing in it that an `error_description` must not have: printable ASCII without quotes and
 /// backslashes (RFC 6749 §4.1.2.1, §5.2). Some texts quote what the client sent.
 #[must_use]
 pub(super) fn legal_description(text: &str) -> String {
@@ -15,7 +18,7 @@ pub(super) fn legal_description(text: &str) -> String {
         ' '..='~' => c,
         _ => '?',
     };
-    text.chars().map(legal).collect()
+    text.chars().take(LONGEST_DESCRIPTION).map(legal).collect()
 }
 
 /// What the token, introspection and revocation endpoints refuse with (RFC 6749 §5.2).

@@ -90,6 +90,12 @@ impl Parameters {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Bytes of all names and values.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// The first name, if any, that was sent more than once.
     #[must_use]
     pub fn repeated(&self) -> Option<Repeated> {

@@ -116,6 +116,8 @@ pub enum Untrusted {
     NoRedirectUri(Arc<Client>),
     #[error("redirect_uri does not match any that is registered for this client")]
     RedirectUriMismatch { client: Arc<Client>, sent: String },
+    #[error("the request is larger than 16 KiB")]
+    TooLarge,
     #[error("the parameters cannot be read: {0}")]
     Unreadable(#[from] crate::web::Unreadable),
     #[error(transparent)]
@@ -132,12 +134,18 @@ pub struct Incoming {
     pub request: Result<AuthorizationRequest, AuthorizationError>,
 }
 
+/// Bytes of a request: anybody may send one, and it is kept while it waits for somebody to sign in.
+const LARGEST: usize = 16 * 1024;
+
 /// Reads a request: first what decides where an answer may go, then the rest.
 ///
 /// # Errors
 ///
 /// [`Untrusted`] if it must not be answered by redirect.
 pub async fn read(authority: &Authority, parameters: &Parameters) -> Result<Incoming, Untrusted> {
+    if parameters.size() > LARGEST {
+        return Err(Untrusted::TooLarge);
+    }
     let trusted = |name| parameters.one(name).map_err(|_| Untrusted::Repeated);
     let client_id = trusted("client_id")?.ok_or(Untrusted::NoClientId)?;
     let sent = trusted("redirect_uri")?;

@@ -318,9 +318,11 @@ fn untrusted_page(
     let description = untrusted.to_string();
     let (client, detail) = match &untrusted {
         Untrusted::Fault(_) => (None, String::new()),
-        Untrusted::NoClientId | Untrusted::Repeated | Untrusted::UnknownClient | Untrusted::Unreadable(_) => {
-            (None, description.clone())
-        }
+        Untrusted::NoClientId
+        | Untrusted::Repeated
+        | Untrusted::UnknownClient
+        | Untrusted::TooLarge
+        | Untrusted::Unreadable(_) => (None, description.clone()),
         Untrusted::DisabledClient(client) | Untrusted::NoRedirectUri(client) => {
             (Some(client), description.clone())
         }

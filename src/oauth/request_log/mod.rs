@@ -44,6 +44,8 @@ pub struct RequestLog(mpsc::Sender<LoggedRequest>);
 
 /// Requests that may wait; more are dropped, for nothing on the way of a request waits for its log.
 const QUEUE: usize = 4_096;
+/// Characters of a description.
+const LONGEST_DESCRIPTION: usize = 1_000;
 /// How long a batch is gathered.
 const GATHER: Duration = Duration::from_millis(500);
 /// Of one client, no more than these a batch: the log is for reading, and a busy client would write without end.
@@ -59,7 +61,14 @@ impl RequestLog {
     }
 
     /// Takes a request to be written soon.
-    pub fn push(&self, request: LoggedRequest) {
+    pub fn push(&self, mut request: LoggedRequest) {
+        // Some of it is what a stranger sent; thousands may wait here, and a hundred are kept of each client.
+        if let Some(description) = &mut request.description
+            && let Some((end, _)) = description.char_indices().nth(LONGEST_DESCRIPTION)
+        {
+            description.truncate(end);
+            description.push('…');
+        }
         if self.0.try_send(request).is_err() {
             tracing::debug!("request log full: a line is dropped");
         }
