@@ -78,6 +78,9 @@ pub(super) struct LiveTokens {
 }
 
 const SHARDS: usize = 16;
+/// Tokens in memory, about a gigabyte: any client may ask for as many as it likes. Those beyond are known by their
+/// signature, as those of other nodes are.
+const MOST: usize = 4_000_000;
 
 impl LiveTokens {
     pub(super) fn new() -> Self {
@@ -114,10 +117,10 @@ impl LiveTokens {
             ends_with_session: live.ends_with_session,
         };
         if let Some(shard) = self.shard(&key) {
-            shard
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(key, packed);
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            if shard.len() < MOST / SHARDS {
+                shard.insert(key, packed);
+            }
         }
     }
 
