@@ -28,6 +28,8 @@ struct Stored {
     reply: Reply,
     request: Result<AuthorizationRequest, AuthorizationError>,
     account_chosen: bool,
+    #[serde(default)]
+    silent: bool,
 }
 
 impl Waiting {
@@ -36,6 +38,7 @@ impl Waiting {
             reply: self.incoming.reply.clone(),
             request: self.incoming.request.clone(),
             account_chosen: self.account_chosen,
+            silent: self.incoming.silent,
         };
         serde_json::to_value(stored).map_err(Fault::internal)
     }
@@ -100,9 +103,8 @@ pub async fn resume(
         incoming: Incoming {
             client,
             reply: stored.reply,
-            // What asks for no page is answered at once, and never waits.
-            silent: false,
             request: stored.request,
+            silent: stored.silent,
         },
         arrived_at,
         account_chosen: stored.account_chosen,

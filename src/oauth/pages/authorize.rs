@@ -28,13 +28,33 @@ pub(super) async fn by_query(
 }
 
 /// A POST brings the request along (OIDC Core §3.1.2.1). It comes from the client's page, so there is no form token
-/// in it; it changes nothing but to ask the person.
+/// in it; it changes nothing but to ask the person. From another site it comes without our cookies (`SameSite=Lax`),
+/// so nobody seems to be signed in: that is judged when the browser comes back of its own accord.
 pub(super) async fn by_form(
     authority: Data<Authority>,
     visitor: Visitor,
     form: Form,
 ) -> Result<HttpResponse, Failure> {
-    arrive(&authority, &visitor, form.0).await
+    if visitor.signed_in.is_some() {
+        return arrive(&authority, &visitor, form.0).await;
+    }
+    match read(&authority, form.0).await {
+        Ok(incoming) => {
+            let waiting = authorize::park(&authority, &incoming, visitor.browser.digest()).await?;
+            Ok(see_other(&format!(
+                "/oauth/authorize/continue?request={}",
+                waiting.id
+            )))
+        }
+        Err(untrusted) => untrusted_page(&authority, &visitor, untrusted),
+    }
+}
+
+async fn read(
+    authority: &Authority,
+    parameters: Result<Parameters, Unreadable>,
+) -> Result<Incoming, Untrusted> {
+    authorize::read(authority, &parameters?).await
 }
 
 async fn arrive(
@@ -42,11 +62,7 @@ async fn arrive(
     visitor: &Visitor,
     parameters: Result<Parameters, Unreadable>,
 ) -> Result<HttpResponse, Failure> {
-    let incoming = match parameters {
-        Ok(parameters) => authorize::read(authority, &parameters).await,
-        Err(unreadable) => Err(unreadable.into()),
-    };
-    let incoming = match incoming {
+    let incoming = match read(authority, parameters).await {
         Ok(incoming) => incoming,
         Err(untrusted) => return untrusted_page(authority, visitor, untrusted),
     };
