@@ -1,5 +1,6 @@
 //! A change of address: in force when the address that is left and the new one have both confirmed it.
 
+use diesel_async::AsyncPgConnection;
 use secrecy::SecretString;
 
 use super::{
@@ -185,9 +186,19 @@ impl Identity {
     /// If the database is out of reach.
     pub async fn cancel_email_change(&self, user: UserId) -> Result<(), Fault> {
         let mut transaction = self.db.begin().await?;
-        store::delete_email_change(&mut transaction, user).await?;
-        store::delete_links(&mut transaction, user, &CONFIRMATIONS).await?;
+        self.drop_email_change(&mut transaction, user).await?;
         transaction.commit().await
+    }
+
+    /// The same in the caller's transaction.
+    pub(super) async fn drop_email_change(
+        &self,
+        connection: &mut AsyncPgConnection,
+        user: UserId,
+    ) -> Result<(), Fault> {
+        store::delete_links(connection, user, &CONFIRMATIONS).await?;
+        store::delete_email_change(connection, user).await?;
+        Ok(())
     }
 
     /// The change that is under way, if any is.

@@ -130,6 +130,7 @@ impl Identity {
             return Err(ResetError::BadLink);
         }
         store::delete_links(&mut transaction, id, &[LinkPurpose::ResetPassword]).await?;
+        self.drop_email_change(&mut transaction, id).await?;
         self.forget_failures_of(&mut transaction, own.user.email.as_str())
             .await?;
         Record::done(

@@ -50,6 +50,9 @@ impl Identity {
         if !store::verify_email(&mut transaction, user, &email, now).await? {
             return Err(LinkError::BadLink);
         }
+        // A change that was begun before needed no word from this address: whoever signed up with somebody else's
+        // could take the account away again after its owner has verified it.
+        self.drop_email_change(&mut transaction, user).await?;
         let account = accounts::personal_account_of(&mut transaction, user).await?;
         Record::done(
             now,
