@@ -51,6 +51,10 @@ impl Identity {
             return Err(bad("That is your address already."));
         }
         let own = self.prove_again(user, password, context).await?;
+        // Its owner did not ask for our mail: whoever asks does not get to send much of it.
+        self.begin_try(&[Subject::MailTo(new_email.as_str())])
+            .await?
+            .map_err(|Delayed(wait)| ChangeError::Delayed(wait))?;
         let tried = self
             .begin_try(&[Subject::Probe(context.address)])
             .await?
