@@ -106,6 +106,18 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// The one thing that a browser may rewrite and still go to the same place.
+fn without_default_port(text: &str, scheme: &str) -> String {
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    let start = scheme.len() + "://".len();
+    let end = text
+        .get(start..)
+        .and_then(|rest| rest.find(['/', '?']))
+        .map_or(text.len(), |length| start + length);
+    let (authority, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    format!("{}{rest}", authority.strip_suffix(port).unwrap_or(authority))
+}
+
 impl FromStr for RedirectUri {
     type Err = InvalidRedirectUri;
 
@@ -135,12 +147,11 @@ impl FromStr for RedirectUri {
         }?;
         // What a browser would rewrite (backslashes, dot segments, upper-case hosts) must not be registered:
         // the bytes compared here would not be the place it goes to.
-        let rewritten = matches!(url.scheme(), "https" | "http")
-            && url.as_str() != text
-            && url.as_str().strip_suffix('/') != Some(text);
-        let default_port = text.contains(":443") || text.contains(":80");
-        if rewritten && !default_port {
-            return Err(InvalidRedirectUri::Characters);
+        if matches!(url.scheme(), "https" | "http") {
+            let plain = without_default_port(text, url.scheme());
+            if url.as_str() != plain && url.as_str().strip_suffix('/') != Some(&plain) {
+                return Err(InvalidRedirectUri::Characters);
+            }
         }
         Ok(Self(text.to_owned()))
     }
@@ -199,6 +210,8 @@ mod tests {
             ("https://a.example/x y", Characters),
             ("https://a.example/../x", Characters),
             ("https://a.example\\@b.example/", Characters),
+            ("https://a.example/../x?:443", Characters),
+            ("https://a.example\\@b.example:80/", Characters),
         ] {
             assert_eq!(text.parse::<RedirectUri>(), Err(why), "{text}");
         }
@@ -207,6 +220,10 @@ mod tests {
             "https://a.example/cb?x=1",
             "com.example.app:/cb",
             "http://localhost:3000/cb",
+            "https://a.example:443/cb",
+            "https://a.example:443",
+            "http://127.0.0.1:80/cb",
+            "https://a.example:4430/cb",
         ] {
             assert!(good.parse::<RedirectUri>().is_ok(), "{good}");
         }
