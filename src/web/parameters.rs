@@ -1,6 +1,6 @@
 //! Parameters as OAuth and forms send them (`application/x-www-form-urlencoded`), read strictly.
 
-use std::{borrow::Cow, collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt, time::Duration};
 
 use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest,
@@ -8,6 +8,7 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::{StreamExt as _, future::LocalBoxFuture};
+use tokio::time::timeout;
 
 /// Name and value pairs, in the order in which they came. Values without content count as not sent
 /// (RFC 6749 §3.1).
@@ -176,19 +177,30 @@ impl FromRequest for Form {
             if !is_form {
                 return Ok(Self(Err(Unreadable::ContentType)));
             }
-            let mut body = BytesMut::new();
-            while let Some(chunk) = payload.next().await {
-                let Ok(chunk): Result<Bytes, _> = chunk else {
-                    return Ok(Self(Err(Unreadable::CutOff)));
-                };
-                if body.len().saturating_add(chunk.len()) > Parameters::LARGEST_BODY {
-                    return Ok(Self(Err(Unreadable::TooLarge)));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(Self(Parameters::parse(&body)))
+            let body = timeout(PATIENCE, read_body(&mut payload)).await;
+            Ok(Self(
+                body.unwrap_or(Err(Unreadable::CutOff))
+                    .and_then(|body| Parameters::parse(&body)),
+            ))
         })
     }
+}
+
+/// How long a body may take to come: a client that sends a byte now and then holds a connection for no longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn read_body(payload: &mut Payload) -> Result<BytesMut, Unreadable> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let Ok(chunk): Result<Bytes, _> = chunk else {
+            return Err(Unreadable::CutOff);
+        };
+        if body.len().saturating_add(chunk.len()) > Parameters::LARGEST_BODY {
+            return Err(Unreadable::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 #[cfg(test)]

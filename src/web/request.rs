@@ -179,7 +179,10 @@ mod tests {
         );
         assert_eq!(proxies.client_of(address("10.0.0.1"), &[]), address("10.0.0.1"));
         let hidden = [Some(address("203.0.113.9")), None, Some(address("10.1.1.1"))];
-        assert_eq!(proxies.client_of(address("10.0.0.1"), &hidden), address("10.1.1.1"));
+        assert_eq!(
+            proxies.client_of(address("10.0.0.1"), &hidden),
+            address("10.1.1.1")
+        );
     }
 
     #[test]
@@ -198,9 +201,18 @@ mod tests {
                 .to_string()
         };
         assert_eq!(seen(&[]), "10.0.0.1");
-        assert_eq!(seen(&[("X-Forwarded-For", "1.2.3.4, 198.51.100.7")]), "198.51.100.7");
-        assert_eq!(seen(&[("Forwarded", "for=198.51.100.7;proto=https")]), "198.51.100.7");
-        let both = [("Forwarded", "for=198.51.100.7"), ("X-Forwarded-For", "198.51.100.7")];
+        assert_eq!(
+            seen(&[("X-Forwarded-For", "1.2.3.4, 198.51.100.7")]),
+            "198.51.100.7"
+        );
+        assert_eq!(
+            seen(&[("Forwarded", "for=198.51.100.7;proto=https")]),
+            "198.51.100.7"
+        );
+        let both = [
+            ("Forwarded", "for=198.51.100.7"),
+            ("X-Forwarded-For", "198.51.100.7"),
+        ];
         assert_eq!(seen(&both), "198.51.100.7");
         let handed_on = [("Forwarded", "for=1.2.3.4"), ("X-Forwarded-For", "198.51.100.7")];
         assert_eq!(seen(&handed_on), "10.0.0.1");
