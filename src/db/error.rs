@@ -42,6 +42,7 @@ fn is_outage(message: &str) -> bool {
         "No space left on device",
         "could not write",
         "canceling statement due to",
+        "deadlock detected",
     ]
     .iter()
     .any(|sign| message.contains(sign))
