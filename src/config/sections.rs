@@ -212,6 +212,8 @@ settings! {
         sign_in_longest_delay: Span = Span::minutes(15);
         /// Failed client authentications a minute, for one client or from one address, before 429.
         client_failures_per_minute: u32 = 30;
+        /// Authorization requests a minute from one address that are kept for somebody to sign in or consent, before 429.
+        waiting_requests_per_minute: u32 = 600;
     }
 }
 

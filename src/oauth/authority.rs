@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use crate::{
     audit::Record,
@@ -35,6 +35,8 @@ pub struct Authority {
     pub issuer: Arc<str>,
     pub(super) alerts: Alerts,
     pub(super) client_failures: Throttle<Guesser>,
+    /// Requests that were left waiting, by where they came from.
+    pub(super) parked: Throttle<IpAddr>,
     pub(super) live: LiveTokens,
 }
 
@@ -71,6 +73,7 @@ impl Authority {
                 mailer,
             },
             client_failures: Throttle::new(config.limits.client_failures_per_minute),
+            parked: Throttle::new(config.limits.waiting_requests_per_minute),
             live: LiveTokens::new(),
             db,
             clock,

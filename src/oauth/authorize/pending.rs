@@ -1,14 +1,17 @@
 //! Requests that wait for a person: kept here, under the digest of the browser's cookie, so that nothing in a URL
 //! can be tampered with, and a link into somebody else's request leads nowhere.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{AuthorizationError, AuthorizationRequest, Incoming, Reply, store};
 use crate::{
-    oauth::{Authority, clients::Client},
+    oauth::{
+        Authority,
+        clients::{Client, network},
+    },
     types::{AuthorizationRequestId, Fault},
 };
 
@@ -48,13 +51,33 @@ impl Waiting {
     }
 }
 
-/// Lets a request wait in the browser with that digest.
+/// Why a request cannot wait.
+#[derive(Debug, thiserror::Error)]
+pub enum ParkError {
+    /// Anybody can leave one here, so one address may not leave too many.
+    #[error("too many requests wait")]
+    TooMany(Duration),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Lets a request from `address` wait in the browser with that digest.
 ///
 /// # Errors
 ///
-/// If the database is out of reach.
-pub async fn park(authority: &Authority, incoming: &Incoming, browser: [u8; 32]) -> Result<Waiting, Fault> {
+/// See [`ParkError`].
+pub async fn park(
+    authority: &Authority,
+    incoming: &Incoming,
+    browser: [u8; 32],
+    address: IpAddr,
+) -> Result<Waiting, ParkError> {
     let now = authority.clock.now();
+    let from = network(address);
+    if let Some(wait) = authority.parked.wait(&from, now) {
+        return Err(ParkError::TooMany(wait));
+    }
+    authority.parked.failed(from, now);
     let waiting = Waiting {
         id: AuthorizationRequestId::new(&authority.clock, &authority.entropy),
         incoming: incoming.clone(),

@@ -1,14 +1,10 @@
 //! Client authentication (RFC 6749 §2.3, §3.2.1).
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Client, ClientKind, secrets, store};
+use super::{Client, ClientKind, secrets, store, throttle::network};
 use crate::{
     audit::{Action, Actor, Record, Subject},
     crypto::{Purpose, Token, same},
@@ -77,17 +73,6 @@ impl Guesser {
 
     fn address(address: IpAddr) -> Self {
         Self::Address(network(address))
-    }
-}
-
-/// An IPv6 site has as many addresses as it likes: it is counted by its network.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 

@@ -20,4 +20,4 @@ pub use model::{Client, ClientKind, ClientSecret, GrantType, Registration, Regis
 pub use register::{RegisterError, Registered, register_client};
 pub use secrets::{SecretError, add_secret, revoke_secret};
 pub use store::{all_clients, client, clients_of_app, count_by_app, drop_scope, logo};
-pub use throttle::Throttle;
+pub use throttle::{Throttle, network};

@@ -1,6 +1,7 @@
 use std::{
     collections::HashMap,
     hash::Hash,
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,6 +19,18 @@ pub struct Throttle<K> {
 struct Window {
     began: OffsetDateTime,
     failures: u32,
+}
+
+/// An IPv6 site has as many addresses as it likes: it is counted by its network.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
 }
 
 impl<K: Eq + Hash> Throttle<K> {

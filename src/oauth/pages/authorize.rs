@@ -6,7 +6,8 @@ use crate::{
     oauth::{
         Authority, LoggedRequest,
         authorize::{
-            self, Answer, ConsentQuestion, DecisionError, Incoming, Person, Step, Untrusted, Waiting, Way,
+            self, Answer, ConsentQuestion, DecisionError, Incoming, ParkError, Person, Step, Untrusted,
+            Waiting, Way,
         },
         consent::Missing,
         scopes::{self, Catalogue},
@@ -40,7 +41,7 @@ pub(super) async fn by_form(
     }
     match read(&authority, form.0).await {
         Ok(incoming) => {
-            let waiting = authorize::park(&authority, &incoming, visitor.browser.digest()).await?;
+            let waiting = park(&authority, &visitor, &incoming).await?;
             Ok(see_other(&format!(
                 "/oauth/authorize/continue?request={}",
                 waiting.id
@@ -57,6 +58,15 @@ async fn read(
     authorize::read(authority, &parameters?).await
 }
 
+async fn park(authority: &Authority, visitor: &Visitor, incoming: &Incoming) -> Result<Waiting, Failure> {
+    let address = visitor.context.address;
+    match authorize::park(authority, incoming, visitor.browser.digest(), address).await {
+        Ok(waiting) => Ok(waiting),
+        Err(ParkError::TooMany(retry_after)) => Err(Failure::TooManyRequests { retry_after }),
+        Err(ParkError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
 async fn arrive(
     authority: &Authority,
     visitor: &Visitor,
@@ -71,7 +81,7 @@ async fn arrive(
     if let Step::Answer(answer) = step {
         return send(authority, &incoming, answer);
     }
-    let waiting = authorize::park(authority, &incoming, visitor.browser.digest()).await?;
+    let waiting = park(authority, visitor, &incoming).await?;
     show(authority, visitor, &waiting, step).await
 }
 
