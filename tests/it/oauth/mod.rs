@@ -2,6 +2,7 @@
 
 mod authorize;
 mod consent;
+mod faults;
 mod flow;
 mod introspection;
 mod keys;

@@ -1,0 +1,352 @@
+//! What is killed, cut off or walks away in the middle leaves nothing half-done and loses nothing acknowledged.
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use claviger::{
+    config::Span,
+    db::embedded::{Cluster, Options},
+};
+use futures_util::future::join_all;
+use reqwest::StatusCode;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use super::flow::{Answer, Client, World, answer, cheap_passwords, text};
+use crate::support::{app::TestApp, cluster::TestDatabase, logs, proxy::Proxy, wait::until};
+
+/// A client that may ask again for a minute: the clock stands still, so it always may.
+async fn patient_client(world: &World) -> Client {
+    world
+        .register(|registration| registration.retry_window = Some(std::time::Duration::from_secs(60)))
+        .await
+}
+
+/// Refreshes until told to stop, as an honest client does: asks again with the same token until it has an answer.
+async fn refresh_until(
+    world: &World,
+    client: &Client,
+    first: String,
+    stop: &AtomicBool,
+    done: &AtomicUsize,
+) -> String {
+    let mut token = first;
+    while !stop.load(Ordering::Relaxed) {
+        let answer = world.refresh(client, &token).await;
+        match answer.status {
+            StatusCode::OK => {
+                token = text(&answer.json(), "refresh_token");
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {}
+            StatusCode::INTERNAL_SERVER_ERROR => assert_cause_is_logged(&answer),
+            _ => panic!("an honest client was refused: {} {}", answer.status, answer.text),
+        }
+    }
+    token
+}
+
+fn assert_cause_is_logged(answer: &Answer) {
+    let id = answer.header("x-request-id");
+    let log = logs::text();
+    assert!(
+        log.lines()
+            .any(|line| line.contains(id) && line.contains("endpoint failed")),
+        "a 500 without a cause in the log: {id}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_database_costs_no_client_its_grant() {
+    let folder = TempDir::new().unwrap();
+    let mut options = Options::new(folder.path());
+    options.path = std::env::var_os("PATH");
+    options.bin_dir = std::env::var_os("CLAVIGER_PG_BIN").map(Into::into);
+    let cluster = Cluster::start(options).await.unwrap();
+    let mut app = TestApp::nodes(0).await;
+    app.database = TestDatabase {
+        name: "claviger".to_owned(),
+        owner_url: cluster.owner_url(),
+        server_url: cluster.server_url(),
+    };
+    let mut config = app.config();
+    cheap_passwords(&mut config);
+    config.database.migrate_on_start = true;
+    let urls = app.urls();
+    app.add_node(config, urls).await;
+    let world = Arc::new(World::of(app).await);
+
+    let browser = world.browser().await;
+    let mut holders = Vec::new();
+    for _ in 0..4 {
+        let client = patient_client(&world).await;
+        let tokens = world.tokens(&browser, &client).await;
+        holders.push((client, text(&tokens, "refresh_token")));
+    }
+    let revoked = world.tokens(&browser, &holders[0].0).await;
+    world
+        .revoke(&holders[0].0, &text(&revoked, "refresh_token"))
+        .await;
+
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let load = holders.clone().into_iter().map(|(client, token)| {
+        let (world, stop, done) = (world.clone(), stop.clone(), done.clone());
+        tokio::spawn(async move {
+            let last = refresh_until(&world, &client, token, &stop, &done).await;
+            (client, last)
+        })
+    });
+    let load: Vec<_> = load.collect();
+    let more = async |number: usize| {
+        let before = done.load(Ordering::Relaxed);
+        until("refreshes that succeed", async || {
+            assert!(
+                !load.iter().any(tokio::task::JoinHandle::is_finished),
+                "an honest client was refused"
+            );
+            done.load(Ordering::Relaxed) >= before + number
+        })
+        .await;
+    };
+    more(20).await;
+    for _ in 0..2 {
+        let killed = cluster.postmaster_pid().unwrap();
+        let pid = Pid::from_raw(killed.try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        until("the next postmaster", async || {
+            cluster.postmaster_pid().is_some_and(|pid| pid != killed)
+        })
+        .await;
+        more(20).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for ended in join_all(load).await {
+        let (client, last) = ended.unwrap();
+        world.refresh(&client, &last).await.good();
+    }
+    let again = world
+        .refresh(&holders[0].0, &text(&revoked, "refresh_token"))
+        .await;
+    assert_eq!(again.error(), (400, "invalid_grant".to_owned()));
+    drop(world);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_in_the_middle_harms_nobody() {
+    let world = World::with(|config| config.database.connections = 4).await;
+    let client = patient_client(&world).await;
+    let browser = world.browser().await;
+    let token = text(&world.tokens(&browser, &client).await, "refresh_token");
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "refresh_token")
+        .append_pair("refresh_token", &token)
+        .append_pair("client_id", &client.id.to_string())
+        .append_pair("client_secret", client.secret.as_ref().unwrap())
+        .finish();
+    let head = format!(
+        "POST /oauth/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let whole = format!("{head}{body}").into_bytes();
+    for round in 0..60 {
+        // Now and then before the request is whole.
+        let sent = if round % 3 == 0 {
+            whole.len() - round
+        } else {
+            whole.len()
+        };
+        let mut stream = TcpStream::connect(world.app.nodes[0].address).await.unwrap();
+        stream.write_all(&whole[..sent]).await.unwrap();
+    }
+    // Whether or not one of them rotated, the client that lost the answer is not logged out.
+    let next = world.refresh(&client, &token).await.good();
+    world.refresh(&client, &text(&next, "refresh_token")).await.good();
+    nothing_is_open(&world).await;
+    for _ in 0..8 {
+        world.tokens(&browser, &client).await;
+    }
+}
+
+/// No connection is left inside a transaction.
+async fn nothing_is_open(world: &World) {
+    let open = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+    until("the end of every transaction", async || {
+        world.number(open).await == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_cut_in_a_transaction_leaves_nothing_half_done() {
+    let mut app = TestApp::nodes(0).await;
+    let cable = Proxy::to(&app.database.server_url);
+    let mut urls = app.urls();
+    urls.server = cable.url().to_owned();
+    let mut config = app.config();
+    cheap_passwords(&mut config);
+    config.revocation.lease = Span::minutes(1);
+    app.add_node(config, urls).await;
+    let world = World::of(app).await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let login = world.login(&browser, &client).await;
+
+    // Held up inside its transaction by somebody who holds the consent, the redemption loses its connection.
+    let mut holder = world.database().await;
+    for _ in 0..5 {
+        let held = holder.transaction().await.unwrap();
+        held.execute("SELECT * FROM consents FOR UPDATE", &[])
+            .await
+            .unwrap();
+        let cut = async {
+            let waiting = "SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            until("a redemption that waits", async || {
+                world.number(waiting).await > 0
+            })
+            .await;
+            cable.cut();
+        };
+        let (redeemed, ()) = futures_util::future::join(world.redeem(&client, &login), cut).await;
+        assert_eq!(
+            redeemed.error(),
+            (503, "temporarily_unavailable".to_owned()),
+            "{}",
+            redeemed.text
+        );
+        held.rollback().await.unwrap();
+        cable.mend();
+        nothing_is_open(&world).await;
+    }
+    for table in ["grants", "audit_records WHERE action = 'grant.created'"] {
+        assert_eq!(
+            world.number(&format!("SELECT count(*) FROM {table}")).await,
+            0,
+            "{table}"
+        );
+    }
+    // The code was not used up by that, and the pool has no bad connection to give.
+    let tokens = world.redeem(&client, &login).await.good();
+    assert!(world.is_active(&client, &text(&tokens, "refresh_token")).await);
+    for _ in 0..16 {
+        world.tokens(&browser, &client).await;
+    }
+}
+
+/// `claviger serve` as a process of its own.
+struct Process(Child, u16);
+
+impl Process {
+    async fn start(world: &World, data: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let config = world.app.config();
+        let child = Command::new(env!("CARGO_BIN_EXE_claviger"))
+            .arg("serve")
+            .env("CLAVIGER_LISTEN", format!("127.0.0.1:{port}"))
+            .env("CLAVIGER_ISSUER", world.app.nodes[0].app.config.issuer())
+            .env("CLAVIGER_DATA_DIR", data)
+            .env("DATABASE_URL", &world.app.database.server_url)
+            .env("CLAVIGER_DATABASE__OWNER_URL", &world.app.database.owner_url)
+            .env("CLAVIGER_MASTER_KEY__SOURCE", "env")
+            .env(
+                "CLAVIGER_MASTER_KEY__VALUE",
+                config.master_key.value.unwrap().expose(),
+            )
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut this = Self(child, port);
+        let ready = format!("http://127.0.0.1:{port}/readyz");
+        until("a server that is ready", async || {
+            assert!(this.0.try_wait().unwrap().is_none(), "the server ended");
+            matches!(reqwest::get(&ready).await, Ok(answer) if answer.status().is_success())
+        })
+        .await;
+        this
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    async fn post(&self, client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let request = reqwest::Client::new()
+            .post(format!("http://127.0.0.1:{}{path}", self.1))
+            .basic_auth(client.id, client.secret.as_ref())
+            .form(fields);
+        answer(request).await
+    }
+
+    async fn refresh(&self, client: &Client, token: &str) -> Answer {
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        self.post(client, "/oauth/token", &fields).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_server_forgets_nothing_that_it_said() {
+    let world = World::of(TestApp::at_real_time(cheap_passwords).await).await;
+    let client = patient_client(&world).await;
+    let browser = world.browser().await;
+    let good = text(&world.tokens(&browser, &client).await, "refresh_token");
+    let bad = world.tokens(&browser, &client).await;
+    let data = TempDir::new().unwrap();
+    // Twice: what the first process said holds in the second, and what that said in the third.
+    let mut good = good;
+    let server = Process::start(&world, data.path()).await;
+    let given = server.refresh(&client, &good).await.good();
+    good = text(&given, "refresh_token");
+    let revoked = server
+        .post(
+            &client,
+            "/oauth/revoke",
+            &[("token", &text(&bad, "refresh_token"))],
+        )
+        .await;
+    assert_eq!(revoked.status, StatusCode::OK);
+    server.kill();
+    for _ in 0..2 {
+        let server = Process::start(&world, data.path()).await;
+        // Access tokens of the process that was killed are known by their signature.
+        let fields = [("token", given["access_token"].as_str().unwrap())];
+        assert_eq!(
+            server.post(&client, "/oauth/introspect", &fields).await.good()["active"],
+            true
+        );
+        let next = server.refresh(&client, &good).await.good();
+        good = text(&next, "refresh_token");
+        for name in ["access_token", "refresh_token"] {
+            let token = text(&bad, name);
+            let told = server
+                .post(&client, "/oauth/introspect", &[("token", &token)])
+                .await;
+            assert_eq!(told.text, r#"{"active":false}"#, "{name}");
+        }
+        let again = server.refresh(&client, &text(&bad, "refresh_token")).await;
+        assert_eq!(again.error(), (400, "invalid_grant".to_owned()));
+        server.kill();
+    }
+}
