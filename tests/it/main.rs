@@ -13,6 +13,7 @@
 
 mod architecture;
 mod clients;
+mod dashboard;
 mod docs;
 mod embedded;
 mod identity;

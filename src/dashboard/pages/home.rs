@@ -24,6 +24,11 @@ fn label(role: Role) -> &'static str {
     }
 }
 
+/// `/`, where whoever signed in without a destination ends up
+pub(super) async fn start() -> HttpResponse {
+    see_other("/apps")
+}
+
 /// `/apps`
 pub(super) async fn list(
     authority: Data<Authority>,

@@ -32,6 +32,7 @@ use crate::{
 /// Adds the routes of these pages.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        .route("/", web::get().to(home::start))
         .route("/apps", web::get().to(home::list))
         .service(
             web::resource("/apps/new")

@@ -1,0 +1,77 @@
+//! Apps: made, renamed, deleted with all that their clients hold.
+
+use super::*;
+
+#[tokio::test]
+async fn an_app_is_made_renamed_and_deleted() {
+    let app = TestApp::start().await;
+    let (ada, browser) = person(&app, "ada@example.com", false).await;
+    let home = browser.get("/apps").await;
+    assert!(home.text().contains("My first app"), "{}", home.text());
+
+    let page = browser.get("/apps/new").await;
+    let page = browser.submit(&page, &[("name", "  ")]).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(words(&page, "#f-name-error").as_deref(), Some("Enter a name."));
+
+    let path = new_app(&browser, "Fieldnotes").await;
+    let page = browser.get(&path).await;
+    assert!(page.text().contains("No client yet"), "{}", page.text());
+    let page = browser.submit(&page, &[("name", "Field notes & more")]).await;
+    assert_eq!(page.heading(), "Field notes & more");
+    let long = "x".repeat(81);
+    let page = browser.submit(&page, &[("name", long.as_str())]).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(page.heading(), "Field notes & more");
+    assert_eq!(form_to(&page, &path).value("name"), Some(long.as_str()));
+
+    let page = browser.get(&format!("{path}/delete")).await;
+    let page = browser.submit(&page, &[("name", "Fieldnotes")]).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        words(&page, "#f-name-error").as_deref(),
+        Some("That is not its name.")
+    );
+    let page = browser.submit(&page, &[("name", "Field notes & more")]).await;
+    assert_eq!(page.url.path(), "/apps");
+    assert_eq!(browser.get(&path).await.status, StatusCode::NOT_FOUND);
+    for action in ["app.created", "app.renamed", "app.deleted"] {
+        assert!(trail_has(&app, ada, action).await, "{action}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_app_takes_its_clients_and_their_tokens_along_on_every_node() {
+    let app = TestApp::nodes(2).await;
+    let (ada, browser) = person(&app, "ada@example.com", false).await;
+    let path = new_app(&browser, "Fieldnotes").await;
+    let client = register(&browser, &path, CONFIDENTIAL).await;
+    register(&browser, &path, PUBLIC).await;
+    let tokens = tokens_of(&app, &browser, &client).await;
+    assert_eq!(userinfo(&app, &tokens).await, StatusCode::OK);
+    let at_the_other = async || {
+        reqwest::Client::new()
+            .get(app.nodes[1].url("/oauth/userinfo"))
+            .bearer_auth(tokens["access_token"].as_str().unwrap())
+            .send()
+            .await
+            .unwrap()
+            .status()
+    };
+    assert_eq!(at_the_other().await, StatusCode::OK);
+
+    let page = browser.get(&format!("{path}/delete")).await;
+    browser.submit(&page, &[("name", "Fieldnotes")]).await;
+    assert_eq!(userinfo(&app, &tokens).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(at_the_other().await, StatusCode::UNAUTHORIZED);
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+    ];
+    let (status, answer) = token_with(&app, &client.id, client.secret.as_deref().unwrap(), &refresh).await;
+    assert_eq!(
+        (status, &answer["error"]),
+        (StatusCode::UNAUTHORIZED, &"invalid_client".into())
+    );
+    assert!(trail_has(&app, ada, "client.deleted").await && trail_has(&app, ada, "app.deleted").await);
+}
