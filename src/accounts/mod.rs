@@ -31,7 +31,7 @@ pub async fn role_of(
     store::role(connection, user, account).await
 }
 
-/// The accounts that `user` belongs to, the personal one first.
+/// The accounts that `user` belongs to, their own personal one first.
 ///
 /// # Errors
 ///

@@ -70,7 +70,10 @@ pub(super) async fn memberships(
     let rows: Vec<(Uuid, String, Option<Uuid>, OffsetDateTime, String)> = members::table
         .inner_join(accounts::table)
         .filter(members::user_id.eq(user.uuid()))
-        .order((accounts::personal_user_id.is_null(), accounts::id))
+        .order((
+            accounts::personal_user_id.is_distinct_from(user.uuid()),
+            accounts::id,
+        ))
         .select((
             accounts::id,
             accounts::name,
