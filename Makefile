@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint schema
+.PHONY: help run demo test lint bench schema
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ test: ## Install what the tests need and run them all
 lint: ## Format, clippy, dependencies and documentation, warnings as errors
 	@tools/setup lint
 	@tools/lint
+
+bench: ## Measure the server against the limits of this machine, into docs/performance.md
+	@tools/setup server
+	cargo bench --locked --bench server
 
 schema: ## Write src/db/schema.rs anew from the migrations
 	@tools/setup tests
