@@ -37,6 +37,8 @@ async fn every_use_rotates() {
     assert_ne!(refresh_token(&first), refresh_token(&second));
     assert_ne!(text(&first, "access_token"), text(&second, "access_token"));
     assert_eq!(second["scope"], first["scope"]);
+    // An ID token speaks of a sign-in, and there was none.
+    assert!(first.get("id_token").is_some() && second.get("id_token").is_none());
     assert!(!world.is_active(&client, &refresh_token(&first)).await);
     assert!(world.is_active(&client, &refresh_token(&second)).await);
     // Access tokens that came before go on as long as they live.

@@ -418,6 +418,23 @@ async fn clients_prove_who_they_are_in_one_way() {
 }
 
 #[tokio::test]
+async fn what_stands_in_the_address_proves_nothing() {
+    let world = World::start().await;
+    let client = world
+        .register(|registration| registration.grant_types.push(GrantType::ClientCredentials))
+        .await;
+    let (id, secret) = (client.id.to_string(), client.secret.clone().unwrap());
+    let address = format!("/oauth/token?grant_type=client_credentials&client_id={id}&client_secret={secret}");
+    let answer = world
+        .post(&address, &[("grant_type", "client_credentials")])
+        .await;
+    assert!(is(&answer.error(), (401, "invalid_client")), "{}", answer.text);
+    let named = [("grant_type", "client_credentials"), ("client_id", &id)];
+    let answer = world.post(&address, &named).await;
+    assert!(is(&answer.error(), (401, "invalid_client")), "{}", answer.text);
+}
+
+#[tokio::test]
 async fn secrets_overlap_while_they_are_rotated() {
     let world = World::start().await;
     let client = world
