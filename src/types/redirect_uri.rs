@@ -72,6 +72,8 @@ impl RedirectUri {
             return String::new();
         };
         match url.scheme() {
+            // Policies have no words for an IPv6 address (CSP 3 §2.3.1), so there the scheme must do.
+            "https" | "http" if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
             "https" | "http" => url.origin().ascii_serialization(),
             scheme => format!("{scheme}:"),
         }
@@ -193,6 +195,18 @@ mod tests {
         }
         assert!(!uri("http://localhost/callback").allows("http://localhost:1/callback"));
         assert!(!uri("https://app.example/cb").allows("https://app.example:444/cb"));
+    }
+
+    #[test]
+    fn a_policy_can_name_every_destination() {
+        for (destination, source) in [
+            ("https://app.example/cb?x=1", "https://app.example"),
+            ("http://127.0.0.1:51004/cb", "http://127.0.0.1:51004"),
+            ("http://[::1]:51004/cb", "http:"),
+            ("com.example.app:/cb", "com.example.app:"),
+        ] {
+            assert_eq!(uri(destination).form_action(), source);
+        }
     }
 
     #[test]
