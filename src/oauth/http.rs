@@ -199,6 +199,27 @@ fn log(
     });
 }
 
+/// Leaves a line in the request log of the client that a refused request names. What went well is no line here:
+/// services ask many thousand times a second.
+async fn log_refusal(
+    authority: &Authority,
+    endpoint: &'static str,
+    request: &HttpRequest,
+    form: Option<&Parameters>,
+    error: &EndpointError,
+) {
+    let (Some(form), Ok(authorization)) = (form, authorization(request)) else {
+        return;
+    };
+    if matches!(error, EndpointError::Fault(_)) {
+        return;
+    }
+    if let Some(client) = token::named(authority, authorization, form).await {
+        let request_id = crate::web::current_request_id();
+        log(authority, &client, endpoint, Some(error), &request_id);
+    }
+}
+
 async fn token_endpoint(
     authority: Data<Authority>,
     request: HttpRequest,
@@ -232,11 +253,17 @@ async fn introspection_endpoint(
     context: RequestContext,
     form: Form,
 ) -> HttpResponse {
-    let answer =
-        async { introspect::introspect(&authority, authorization(&request)?, &form.0?, &context.0).await };
+    let form = form.0;
+    let answer = async {
+        let form = form.as_ref().map_err(Clone::clone)?;
+        introspect::introspect(&authority, authorization(&request)?, form, &context.0).await
+    };
     match answer.await {
         Ok(introspection) => no_store(actix_web::http::StatusCode::OK, &introspection),
-        Err(error) => refusal(&error),
+        Err(error) => {
+            log_refusal(&authority, "introspect", &request, form.as_ref().ok(), &error).await;
+            refusal(&error)
+        }
     }
 }
 
@@ -246,12 +273,19 @@ async fn revocation_endpoint(
     context: RequestContext,
     form: Form,
 ) -> HttpResponse {
-    let answer = async { revoke::revoke(&authority, authorization(&request)?, &form.0?, &context.0).await };
+    let form = form.0;
+    let answer = async {
+        let form = form.as_ref().map_err(Clone::clone)?;
+        revoke::revoke(&authority, authorization(&request)?, form, &context.0).await
+    };
     match answer.await {
         Ok(()) => HttpResponse::Ok()
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .finish(),
-        Err(error) => refusal(&error),
+        Err(error) => {
+            log_refusal(&authority, "revoke", &request, form.as_ref().ok(), &error).await;
+            refusal(&error)
+        }
     }
 }
 

@@ -131,7 +131,11 @@ pub async fn token(
 }
 
 /// The client that a request names, proved or not: its developer should see in the log that a secret was wrong.
-async fn named(authority: &Authority, authorization: Option<&str>, form: &Parameters) -> Option<Arc<Client>> {
+pub async fn named(
+    authority: &Authority,
+    authorization: Option<&str>,
+    form: &Parameters,
+) -> Option<Arc<Client>> {
     let id = Presented::read(authorization, form)
         .ok()?
         .client_id
