@@ -2,6 +2,7 @@
 
 mod authorize;
 mod consent;
+mod crates;
 mod faults;
 mod flow;
 mod introspection;

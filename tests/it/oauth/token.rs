@@ -645,3 +645,44 @@ async fn each_error_is_worded_once() {
     );
     insta::assert_snapshot!(wire);
 }
+
+#[tokio::test]
+async fn a_developer_finds_every_refusal_in_the_request_log() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let mut unproved = client.clone();
+    unproved.secret = None;
+    world.refresh(&client, "x").await;
+    world.introspect(&unproved, "x").await;
+    world.post_as(&client, "/oauth/revoke", &[("x", "1")]).await;
+    let elsewhere = world.ask(&client).with("redirect_uri", "https://evil.example/");
+    browser.get(&elsewhere.path()).await;
+    let page = browser.get(&world.ask(&client).path()).await;
+    browser.submit(&page, &[("decision", "deny")]).await;
+    let expected = [
+        ("authorize", "access_denied"),
+        ("authorize", "invalid_request"),
+        ("introspect", "invalid_client"),
+        ("revoke", "invalid_request"),
+        ("token", "invalid_grant"),
+    ];
+    let sql =
+        "SELECT endpoint, error, description FROM client_requests WHERE error IS NOT NULL ORDER BY 1, 2";
+    let mut descriptions = String::new();
+    crate::support::wait::until("the request log", async || {
+        let rows = world.database().await.query(sql, &[]).await.unwrap();
+        let logged: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        descriptions = rows.iter().map(|row| row.get::<_, String>(2)).collect();
+        logged
+            .iter()
+            .map(|(endpoint, error)| (endpoint.as_str(), error.as_str()))
+            .eq(expected)
+    })
+    .await;
+    // In the log alone: what was sent, and what is registered.
+    assert!(
+        descriptions.contains("got https://evil.example/, registered: https://app.example/callback"),
+        "{descriptions}"
+    );
+}
