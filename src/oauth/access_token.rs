@@ -228,7 +228,7 @@ fn lifetime(authority: &Authority) -> i64 {
 
 /// How much later than a revocation a token of what it revokes may be minted: by a refresh that won before it, and
 /// was held up since, or by a node whose clock is ahead.
-const LATE: Duration = Duration::from_secs(5 * 60);
+const LATE: Duration = Duration::from_mins(5);
 
 /// When no access token that was issued until `now` can be alive any more: how long a revocation has to be
 /// remembered.
