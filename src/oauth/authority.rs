@@ -7,7 +7,7 @@ use crate::{
     db::{Db, Transaction},
     identity::Mailer,
     revocation::{Reason, Revocation, Revocations, Subject},
-    types::{ClientId, Clock, Entropy, Fault},
+    types::{ClientId, Clock, Entropy, Fault, GrantId},
 };
 
 use super::{
@@ -35,6 +35,8 @@ pub struct Authority {
     pub issuer: Arc<str>,
     pub(super) alerts: Alerts,
     pub(super) client_failures: Throttle<Guesser>,
+    /// Grants whose dead tokens are being presented: one record a minute is enough for the trail.
+    pub(super) refusals: Throttle<GrantId>,
     /// Requests that were left waiting, by where they came from.
     pub(super) parked: Throttle<IpAddr>,
     pub(super) live: LiveTokens,
@@ -74,6 +76,7 @@ impl Authority {
             },
             client_failures: Throttle::new(config.limits.client_failures_per_minute),
             parked: Throttle::new(config.limits.waiting_requests_per_minute),
+            refusals: Throttle::new(1),
             live: LiveTokens::new(),
             db,
             clock,

@@ -9,7 +9,7 @@ use crate::{
     audit::{Action, Actor, Record, Subject},
     identity,
     revocation::{self, Reason},
-    types::{Fault, GrantId, UserId},
+    types::{Fault, UserId},
 };
 
 /// Blocks a person. Nothing that they or their apps hold is good when this returns, and nothing new is given. Says
@@ -25,12 +25,8 @@ pub async fn block_user(authority: &Authority, user: UserId, actor: Actor) -> Re
     let Some(sessions) = identity::block(&mut transaction, user, now).await? else {
         return Ok(false);
     };
-    let live: Vec<GrantId> = grants::live_of_user(&mut transaction, user, now)
-        .await?
-        .into_iter()
-        .map(|grant| grant.id)
-        .collect();
-    let revoked = grants::revoke(&mut transaction, &live, RevokedReason::Blocked, now).await?;
+    let held = grants::of_user(&mut transaction, user).await?;
+    let revoked = grants::revoke(&mut transaction, &held, RevokedReason::Blocked, now).await?;
     let account = accounts::personal_account_of(&mut transaction, user).await?;
     Record::done(now, actor, Action::UserBlocked, Subject::User(user))
         .account(account)

@@ -13,7 +13,7 @@ use actix_web::{
 use tracing::Instrument as _;
 
 use super::{
-    browser::{BrowserSettings, FreshCookie},
+    browser::FreshCookie,
     request::{RequestId, within_request},
 };
 use crate::types::{Clock, Entropy};
@@ -42,9 +42,7 @@ pub async fn around(
         _ => RequestId::new(&Clock::system(), &Entropy::system()),
     };
     request.extensions_mut().insert(id.clone());
-    let is_https = request
-        .app_data::<Data<BrowserSettings>>()
-        .is_some_and(|settings| settings.is_https);
+    let tls_ends_here = request.app_config().secure();
     // The path alone: queries carry codes and states.
     let span =
         tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.path());
@@ -74,7 +72,7 @@ pub async fn around(
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
-    secure(headers, form_action.as_ref(), is_https);
+    secure(headers, form_action.as_ref(), tls_ends_here);
     Ok(response)
 }
 
@@ -88,12 +86,12 @@ fn policy(also: &str) -> String {
 }
 
 /// What JSON has to say about itself, and what pages have to say beyond that.
-fn secure(headers: &mut HeaderMap, form_action: Option<&FormAction>, is_https: bool) {
+fn secure(headers: &mut HeaderMap, form_action: Option<&FormAction>, tls_ends_here: bool) {
     const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-    const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+    const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    if is_https {
+    if tls_ends_here {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, TLS_ONLY);
     }
     // Without a body, as in a redirect, there is nothing to frame or to run, but a referrer to keep quiet about.

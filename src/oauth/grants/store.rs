@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Fingerprint, Grant, RevokedReason, model::place};
 use crate::{
     crypto::{Keyring, Purpose},
-    db::schema::{consents, grants, users},
+    db::schema::{clients, consents, grants, users},
     oauth::consent,
     types::{ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
 };
@@ -90,8 +90,9 @@ pub(in crate::oauth) async fn insert(
     connection: &mut AsyncPgConnection,
     new: &NewGrant<'_>,
 ) -> Result<bool, Fault> {
-    let consented: Option<OffsetDateTime> = consents::table
-        .inner_join(users::table)
+    // In the order in which a client's deletion locks them: the client, then what hangs on it.
+    let consented: Option<OffsetDateTime> = clients::table
+        .inner_join(consents::table.inner_join(users::table))
         .filter(consents::user_id.eq(new.user_id.uuid()))
         .filter(consents::client_id.eq(new.client_id.uuid()))
         .filter(consents::granted_at.le(new.code_issued_at))
@@ -312,6 +313,20 @@ pub async fn live_of_user(
         .load(connection)
         .await?;
     rows.into_iter().map(Grant::try_from).collect()
+}
+
+/// The grants of a person that are not revoked, expired or not: an access token can outlive its grant's time.
+pub(in crate::oauth) async fn of_user(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+) -> Result<Vec<GrantId>, Fault> {
+    let ids: Vec<Uuid> = grants::table
+        .filter(grants::user_id.eq(user.uuid()))
+        .filter(grants::revoked_at.is_null())
+        .select(grants::id)
+        .load(connection)
+        .await?;
+    Ok(ids.into_iter().map(GrantId::from_uuid).collect())
 }
 
 /// The grants of a person at one client that are not revoked, expired or not.

@@ -28,13 +28,12 @@ pub(super) struct Redemption {
 impl Redemption {
     /// Opens the code if everything that it binds is as it was; all that is wrong reads alike.
     fn open(&self, authority: &Authority, client: &Client) -> Result<Code, EndpointError> {
+        let invalid = |because| EndpointError::InvalidGrant { because };
         if !pkce::is_verifier(self.code_verifier.expose()) {
-            return Err(EndpointError::InvalidRequest(
-                "code_verifier must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~ (RFC 7636 section 4.1)"
-                    .into(),
+            return Err(invalid(
+                "code_verifier must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~ (RFC 7636 section 4.1)",
             ));
         }
-        let invalid = |because| EndpointError::InvalidGrant { because };
         let code = Code::open(authority, self.code.expose())
             .ok_or_else(|| invalid("code is not one that this server made, or it was cut off"))?;
         if code.client_id != client.id {

@@ -141,7 +141,8 @@ async fn settle(
             ))
         }
         Rotation::Refuse => {
-            if grant.client_id == client.id {
+            if grant.client_id == client.id && authority.refusals.wait(&grant.id, now).is_none() {
+                authority.refusals.failed(grant.id, now);
                 Record::refused(
                     now,
                     Actor::Client(client.id),

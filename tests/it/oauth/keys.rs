@@ -6,6 +6,7 @@ use claviger::{audit::Actor, crypto::Purpose, jobs::Run, oauth::clients::GrantTy
 use reqwest::StatusCode;
 
 use super::flow::{World, jwt_part, text};
+use crate::support::wait::until;
 
 async fn published(world: &World) -> Vec<String> {
     let keys = world.json("/.well-known/jwks.json").await;
@@ -65,7 +66,7 @@ async fn a_signing_key_is_published_before_it_signs_and_kept_while_it_is_needed(
         assert_eq!(told.good()["active"], true);
     }
     // Not before all that it signed is dead does the old one go.
-    let tidy = async || world.app.runner.run_once("oauth.signing-keys").await.unwrap();
+    let tidy = async || tidy(&world).await;
     tidy().await;
     assert!(published(&world).await.contains(&old));
     world.app.advance(Duration::from_secs(30 * 60));
@@ -74,11 +75,22 @@ async fn a_signing_key_is_published_before_it_signs_and_kept_while_it_is_needed(
     assert!(kept.len() == 3 && !kept.contains(&old) && kept.contains(&new));
 }
 
+/// Runs the job now; the server's own first run may just be at it.
+async fn tidy(world: &World) -> Run {
+    let mut ran = Run::Elsewhere;
+    until("the job is free", async || {
+        ran = world.app.runner.run_once("oauth.signing-keys").await.unwrap();
+        ran != Run::Elsewhere
+    })
+    .await;
+    ran
+}
+
 #[tokio::test]
 async fn a_successor_is_made_ahead_of_its_time() {
     let day = Duration::from_secs(24 * 60 * 60);
     let world = World::start().await;
-    let tidy = async || world.app.runner.run_once("oauth.signing-keys").await.unwrap();
+    let tidy = async || tidy(&world).await;
     assert_eq!(tidy().await, Run::Done(0));
     world.app.advance(89 * day - Duration::from_secs(60));
     assert_eq!(tidy().await, Run::Done(0));
