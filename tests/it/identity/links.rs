@@ -290,7 +290,7 @@ async fn a_change_of_address_can_be_cancelled_replaced_outlived_and_lost_to_some
 
     app.advance(Duration::from_hours(24));
     assert_eq!(app.browser().get(&new).await.status, StatusCode::NOT_FOUND);
-    app.runner.run_once("identity.cleanup").await.unwrap();
+    app.run_job("identity.cleanup").await;
     assert_eq!(number(&app, "SELECT count(*) FROM email_changes").await, 0);
     assert_eq!(number(&app, "SELECT count(*) FROM one_time_links").await, 0);
 }

@@ -189,7 +189,7 @@ async fn a_session_slides_while_it_is_used_and_ends_when_it_is_not_or_at_its_abs
     assert!(is_signed_in(&used).await);
     app.advance(Duration::from_secs(1));
     assert!(!is_signed_in(&used).await, "90 days after sign-in");
-    app.runner.run_once("identity.cleanup").await.unwrap();
+    app.run_job("identity.cleanup").await;
     assert_eq!(number(&app, "SELECT count(*) FROM sessions").await, 0);
 }
 
@@ -245,7 +245,7 @@ async fn neither_cookie_nor_address_of_a_session_is_at_rest_and_contexts_are_sea
         old.0
     );
     assert_eq!(number(&app, &under_old).await, 1);
-    app.runner.run_once("identity.reseal").await.unwrap();
+    app.run_job("identity.reseal").await;
     assert_eq!(number(&app, &under_old).await, 0);
     assert_eq!(
         app.identity.sessions(ada).await.unwrap()[0].address.to_string(),

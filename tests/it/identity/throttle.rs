@@ -189,9 +189,9 @@ async fn the_table_of_failures_names_nobody_and_is_emptied() {
         .unwrap_err();
     let named = "SELECT count(*) FROM sign_in_failures WHERE encode(subject, 'escape') LIKE '%ada%' OR length(subject) <> 32";
     assert_eq!(number(&app, named).await, 0);
-    app.runner.run_once("identity.cleanup").await.unwrap();
+    app.run_job("identity.cleanup").await;
     assert_eq!(number(&app, "SELECT count(*) FROM sign_in_failures").await, 2);
     app.advance(Duration::from_mins(61));
-    app.runner.run_once("identity.cleanup").await.unwrap();
+    app.run_job("identity.cleanup").await;
     assert_eq!(number(&app, "SELECT count(*) FROM sign_in_failures").await, 0);
 }

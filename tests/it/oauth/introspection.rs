@@ -299,7 +299,7 @@ async fn what_was_revoked_stays_revoked_as_long_as_it_could_live() {
     world.revoke(&client, &text(&tokens, "refresh_token")).await;
     for _ in 0..20 {
         world.app.advance(Duration::from_secs(60));
-        world.app.runner.run_once("revocation.cleanup").await.ok();
+        world.app.run_job("revocation.cleanup").await;
         assert!(!world.is_active(&client, &access).await);
     }
 }

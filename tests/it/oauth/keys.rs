@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use claviger::{audit::Actor, crypto::Purpose, jobs::Run, oauth::clients::GrantType};
+use claviger::{audit::Actor, crypto::Purpose, oauth::clients::GrantType};
 use reqwest::StatusCode;
 
 use super::flow::{World, jwt_part, text};
-use crate::support::wait::until;
 
 async fn published(world: &World) -> Vec<String> {
     let keys = world.json("/.well-known/jwks.json").await;
@@ -66,39 +65,28 @@ async fn a_signing_key_is_published_before_it_signs_and_kept_while_it_is_needed(
         assert_eq!(told.good()["active"], true);
     }
     // Not before all that it signed is dead does the old one go.
-    let tidy = async || tidy(&world).await;
+    let tidy = async || world.app.run_job("oauth.signing-keys").await;
     tidy().await;
     assert!(published(&world).await.contains(&old));
     world.app.advance(Duration::from_secs(30 * 60));
-    assert_eq!(tidy().await, Run::Done(3));
+    assert_eq!(tidy().await, 3);
     let kept = published(&world).await;
     assert!(kept.len() == 3 && !kept.contains(&old) && kept.contains(&new));
-}
-
-/// Runs the job now; the server's own first run may just be at it.
-async fn tidy(world: &World) -> Run {
-    let mut ran = Run::Elsewhere;
-    until("the job is free", async || {
-        ran = world.app.runner.run_once("oauth.signing-keys").await.unwrap();
-        ran != Run::Elsewhere
-    })
-    .await;
-    ran
 }
 
 #[tokio::test]
 async fn a_successor_is_made_ahead_of_its_time() {
     let day = Duration::from_secs(24 * 60 * 60);
     let world = World::start().await;
-    let tidy = async || tidy(&world).await;
-    assert_eq!(tidy().await, Run::Done(0));
+    let tidy = async || world.app.run_job("oauth.signing-keys").await;
+    assert_eq!(tidy().await, 0);
     world.app.advance(89 * day - Duration::from_secs(60));
-    assert_eq!(tidy().await, Run::Done(0));
+    assert_eq!(tidy().await, 0);
     assert_eq!(published(&world).await.len(), 3);
     world.app.advance(Duration::from_secs(60));
-    assert_eq!(tidy().await, Run::Done(3));
+    assert_eq!(tidy().await, 3);
     assert_eq!(published(&world).await.len(), 6);
-    assert_eq!(tidy().await, Run::Done(0));
+    assert_eq!(tidy().await, 0);
 }
 
 #[tokio::test]
@@ -157,14 +145,9 @@ async fn derived_keys_are_rotated_under_whatever_they_made() {
     }
     drop(connection);
     world.app.advance(Duration::from_secs(31));
-    let Run::Done(rows) = world.app.runner.run_once("oauth.reseal").await.unwrap() else {
-        panic!("no other node is at it");
-    };
+    let rows = world.app.run_job("oauth.reseal").await;
     assert!(rows > 3, "{rows}");
-    assert_eq!(
-        world.app.runner.run_once("oauth.reseal").await.unwrap(),
-        Run::Done(0)
-    );
+    assert_eq!(world.app.run_job("oauth.reseal").await, 0);
     let current = authority.keyring.current_id(Purpose::ClientContext).unwrap();
     let stale = format!(
         "SELECT count(*) FROM grants WHERE substring(context_sealed FROM 1 FOR 4) <> '\\x{:08x}'::bytea",

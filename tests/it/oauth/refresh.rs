@@ -346,7 +346,7 @@ async fn ended_grants_and_old_requests_are_cleaned_up() {
     );
     world.app.advance(Duration::from_secs(25 * 60 * 60));
     for job in ["oauth.grants", "oauth.authorization-requests"] {
-        world.app.runner.run_once(job).await.unwrap();
+        world.app.run_job(job).await;
     }
     assert_eq!(world.number("SELECT count(*) FROM grants").await, 1);
     assert_eq!(

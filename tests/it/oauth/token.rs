@@ -316,7 +316,12 @@ async fn nothing_that_comes_in_is_more_than_an_invalid_request() {
             })
             .chain([("client_id", client.id.to_string())])
             .collect();
-        refused.push(("the shape of the verifier", post().form(&form)));
+        let answer = answer(post().form(&form)).await;
+        assert!(
+            is(&answer.error(), (400, "invalid_grant")),
+            "{bad}: {}",
+            answer.text
+        );
     }
     for (what, request) in refused {
         let answer = answer(request).await;

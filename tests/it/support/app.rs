@@ -11,6 +11,7 @@ use std::{
 use claviger::{
     app::{App, DatabaseUrls},
     config::{Config, Hidden, MasterKeySource},
+    jobs::Run,
     server::Handle,
     types::{Clock, Entropy, ManualClock},
 };
@@ -23,6 +24,7 @@ use super::{
     browser::Browser,
     cluster::{TestDatabase, database_from, fresh_database},
     logs,
+    wait::until,
 };
 
 /// What time it is when a test begins.
@@ -148,6 +150,23 @@ impl TestApp {
     /// The folder of what was mailed, and of nothing else that a test needs.
     pub fn data_dir(&self) -> &std::path::Path {
         self.data.path()
+    }
+
+    /// Runs a job of the first node now, and returns how many rows it dealt with. The server's own runner may just be
+    /// at it.
+    pub async fn run_job(&self, name: &str) -> u64 {
+        let mut rows = 0;
+        until("the job is free", async || {
+            match self.runner.run_once(name).await.unwrap() {
+                Run::Done(done) => {
+                    rows = done;
+                    true
+                }
+                Run::Elsewhere => false,
+            }
+        })
+        .await;
+        rows
     }
 
     pub fn advance(&self, by: Duration) {
