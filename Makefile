@@ -28,6 +28,6 @@ bench: ## Measure the server against the limits of this machine, into docs/perfo
 	@tools/setup server
 	cargo bench --locked --bench server
 
-schema: ## Write src/db/schema.rs anew from the migrations
+schema: ## Write src/db/schema.rs and docs/configuration.md anew, from the migrations and the code
 	@tools/setup tests
-	CLAVIGER_WRITE_SCHEMA=1 cargo test --locked --test it schema
+	CLAVIGER_WRITE_SCHEMA=1 CLAVIGER_WRITE_DOCS=1 cargo test --locked --test it -- schema:: the_configuration_is_printed

@@ -1,6 +1,6 @@
 //! Wires the capabilities together; owns no logic.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -296,8 +296,12 @@ pub fn master_keys(config: &Config, entropy: &Entropy) -> Result<MasterKeys, Mas
 /// The file of the master keys, where they are in one.
 #[must_use]
 pub fn master_key_file(config: &Config) -> FileMasterKey {
-    match &config.master_key.file {
-        Some(path) => FileMasterKey::at(path),
-        None => FileMasterKey::at(&config.data_dir.join("master.key")),
-    }
+    FileMasterKey::at(&master_key_path(config))
+}
+
+/// Where that file is.
+#[must_use]
+pub fn master_key_path(config: &Config) -> PathBuf {
+    let default = || config.data_dir.join("master.key");
+    config.master_key.file.clone().unwrap_or_else(default)
 }

@@ -4,6 +4,8 @@
 mod client;
 mod client_create;
 mod configuration;
+mod doctor;
+mod issuer;
 mod keys;
 mod migrate;
 mod output;
@@ -41,6 +43,8 @@ enum Command {
     Serve,
     /// Bring the database up to this version
     Migrate,
+    /// Look at this deployment, and say what to mend
+    Doctor,
     /// People
     #[command(subcommand)]
     User(user::Command),
@@ -110,6 +114,7 @@ impl Cli {
                 .map_err(Refused::from)
                 .and_then(|config| serve::run(config, environment)),
             Command::Migrate => act(file, environment, |config| migrate::run(config, environment)),
+            Command::Doctor => act(file, environment, |config| doctor::run(config, environment)),
             Command::User(command) => act(file, environment, |config| {
                 reach::with_app(config, environment, |app| command.run(app))
             }),

@@ -31,10 +31,22 @@ pub fn print(config: &Config) -> String {
     out
 }
 
-/// All keys as a Markdown table: `docs/configuration.md`.
+const HEAD: &str = "# Configuration
+
+Every key has a default. A TOML file (`claviger --config FILE`, or `CLAVIGER_CONFIG`) goes over the defaults, and
+variables go over the file. Lengths of time are written with their unit: `2s`, `15m`, `30d`; lists in variables have
+commas between their values. A key that is not known is an error.
+
+`claviger config print` shows what is in force, as a file that says the same; `claviger config check` names the line
+or the variable at fault. This page is what `claviger config reference` prints.
+
+";
+
+/// All keys as a page of Markdown: `docs/configuration.md`.
 #[must_use]
 pub fn reference() -> String {
-    let mut out = String::from("| key | variable | default | meaning |\n| --- | --- | --- | --- |\n");
+    let mut out = String::from(HEAD);
+    out.push_str("| key | variable | default | meaning |\n| --- | --- | --- | --- |\n");
     for key in keys() {
         let default = key
             .default

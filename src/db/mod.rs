@@ -3,10 +3,12 @@
 
 pub mod embedded;
 mod error;
+mod inspect;
 mod migrate;
 mod pool;
 pub mod schema;
 
 pub use error::is_unique_violation;
+pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending_migrations};
 pub use pool::{Connection, Db, PoolUsage, Transaction};

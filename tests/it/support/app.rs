@@ -31,7 +31,7 @@ use super::{
 pub const START: OffsetDateTime = datetime!(2026-06-01 12:00 UTC);
 
 /// Every test's, so that keys made once open in every test's database.
-const MASTER_KEY: &str = "Y2xhdmlnZXIncyB0ZXN0cyBoYXZlIG5vIHNlY3JldHM=";
+pub const MASTER_KEY: &str = "Y2xhdmlnZXIncyB0ZXN0cyBoYXZlIG5vIHNlY3JldHM=";
 
 /// One or more nodes on one database. Dropped, they end.
 pub struct TestApp {

@@ -35,6 +35,11 @@ pub async fn fresh_database() -> TestDatabase {
     database_from(TEMPLATE).await
 }
 
+/// A database without any tables.
+pub async fn empty_database() -> TestDatabase {
+    database_from("template1").await
+}
+
 /// A fresh copy of a database that nobody is connected to.
 pub async fn database_from(template: &str) -> TestDatabase {
     static NEXT: AtomicU32 = AtomicU32::new(0);

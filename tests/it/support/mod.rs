@@ -8,5 +8,7 @@ pub mod cluster;
 pub mod logs;
 #[allow(dead_code, reason = "what one test file leaves, another takes")]
 pub mod people;
+#[allow(dead_code, reason = "what one test file leaves, another takes")]
+pub mod program;
 pub mod proxy;
 pub mod wait;

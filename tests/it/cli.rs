@@ -1,0 +1,608 @@
+//! The command line, run as a program: what scripts rely on, beside a running server and without one.
+
+use std::net::TcpListener;
+
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{app::TestApp, program::Program};
+
+const PASSWORD: &str = "a lantern over the harbour";
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// A token for the client itself: the answer's status and body.
+async fn token(app: &TestApp, client: &Value) -> (StatusCode, Value) {
+    let answer = Client::new()
+        .post(app.url("/oauth/token"))
+        .basic_auth(
+            client["client_id"].as_str().unwrap(),
+            client["client_secret"].as_str(),
+        )
+        .form(&[("grant_type", "client_credentials")])
+        .send()
+        .await
+        .unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn people_are_made_and_can_sign_in() {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let program = Program::beside(&app);
+    let create = ["user", "create", "--email", "ada@example.com", "--password-stdin"];
+    let created = program
+        .run_with(
+            &format!("{PASSWORD}\n"),
+            &[&create[..], &["--name", "Ada", "--operator", "--json"]].concat(),
+        )
+        .await
+        .json();
+    assert_eq!(keys(&created), ["account_id", "email", "user_id"]);
+    assert_eq!(created["email"], "ada@example.com");
+
+    let browser = app.browser();
+    let page = browser.get("/sign-in").await;
+    browser
+        .submit(&page, &[("email", "ada@example.com"), ("password", PASSWORD)])
+        .await;
+    let account = browser.get("/account").await;
+    assert_eq!(account.url.path(), "/account", "{}", account.text());
+    assert!(account.text().contains("ada@example.com"));
+
+    let again = program.run_with(PASSWORD, &create).await;
+    assert!(again.refusal().contains("There is an account with this address"));
+    let weak = program
+        .run_with(
+            "short",
+            &["user", "create", "--email", "b@example.com", "--password-stdin"],
+        )
+        .await;
+    assert!(weak.refusal().starts_with("password: "));
+    let nothing = program
+        .run_with(
+            "",
+            &["user", "create", "--email", "b@example.com", "--password-stdin"],
+        )
+        .await;
+    assert_eq!(nothing.refusal(), "no password came on standard input");
+}
+
+#[tokio::test]
+async fn whoever_is_blocked_is_out_until_they_are_let_in() {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let program = Program::beside(&app);
+    let email = "ada@example.com";
+    let create = ["user", "create", "--email", email, "--password-stdin", "--json"];
+    program.run_with(PASSWORD, &create).await.json();
+    let browser = app.browser();
+    let fields = [("email", email), ("password", PASSWORD)];
+    browser.submit(&browser.get("/sign-in").await, &fields).await;
+    let is_in = async || browser.get("/account").await.url.path() == "/account";
+    assert!(is_in().await);
+
+    let blocked = program.run(&["user", "block", email, "--json"]).await.json();
+    assert_eq!(blocked["blocked"], true);
+    assert!(!is_in().await);
+    browser.submit(&browser.get("/sign-in").await, &fields).await;
+    assert!(!is_in().await, "not by signing in anew either");
+    assert_eq!(
+        program.run(&["user", "block", email]).await.refusal(),
+        "ada@example.com is blocked already"
+    );
+
+    program.run(&["user", "unblock", email, "--json"]).await.json();
+    assert!(!is_in().await, "what was ended stays so");
+    browser.submit(&browser.get("/sign-in").await, &fields).await;
+    assert!(is_in().await);
+}
+
+#[tokio::test]
+async fn clients_are_registered_as_documented() {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let program = Program::beside(&app);
+    let public = program
+        .run(&[
+            "client",
+            "create",
+            "--name",
+            "Field notes",
+            "--type",
+            "public",
+            "--redirect-uri",
+            "http://127.0.0.1/callback",
+            "--redirect-uri",
+            "com.example.notes:/callback",
+            "--scope",
+            "openid profile",
+            "--json",
+        ])
+        .await
+        .json();
+    assert_eq!(keys(&public), ["app_id", "client_id"]);
+    let id = public["client_id"].as_str().unwrap();
+    let shown = program.run(&["client", "show", id, "--json"]).await.json();
+    assert_eq!(shown["name"], "Field notes");
+    assert_eq!(shown["scope"], "openid profile");
+    assert_eq!(
+        shown["redirect_uris"],
+        json!(["http://127.0.0.1/callback", "com.example.notes:/callback"])
+    );
+    assert_eq!(
+        shown["grant_types"],
+        json!(["authorization_code", "refresh_token"])
+    );
+
+    let confidential = program
+        .run(&[
+            "client",
+            "create",
+            "--name",
+            "Robot",
+            "--type",
+            "confidential",
+            "--grant",
+            "client_credentials",
+            "--json",
+        ])
+        .await
+        .json();
+    assert_eq!(keys(&confidential), ["app_id", "client_id", "client_secret"]);
+    let all = program.run(&["client", "list", "--json"]).await.json();
+    assert_eq!(all.as_array().unwrap().len(), 2);
+    // Without a user to own them, both are the house's.
+    assert_eq!(all[0]["account_id"], all[1]["account_id"]);
+    assert_ne!(all[0]["app_id"], all[1]["app_id"]);
+
+    for (arguments, sentence) in [
+        (
+            &["--type", "public"][..],
+            "at least one redirect URI is needed for the authorization code grant",
+        ),
+        (
+            &["--type", "public", "--grant", "client_credentials"][..],
+            "client_credentials needs a client that can keep a secret: make it confidential",
+        ),
+        (
+            &[
+                "--type",
+                "confidential",
+                "--redirect-uri",
+                "https://a.example/",
+                "--scope",
+                "mystery",
+            ][..],
+            "scope mystery is not in the catalogue; `claviger scope add` adds it",
+        ),
+        (
+            &[
+                "--type",
+                "confidential",
+                "--redirect-uri",
+                "https://a.example/",
+                "--owner",
+                "no@body.example",
+            ][..],
+            "there is no user no@body.example",
+        ),
+    ] {
+        let refused = program
+            .run(&[&["client", "create", "--name", "X"][..], arguments].concat())
+            .await;
+        assert_eq!(refused.refusal(), sentence);
+    }
+    let usage = program
+        .run(&["client", "create", "--name", "X", "--type", "secret"])
+        .await;
+    assert_eq!(usage.code, 2);
+    assert!(
+        usage.err.contains("a client is public or confidential"),
+        "{}",
+        usage.err
+    );
+}
+
+#[tokio::test]
+async fn a_client_belongs_to_its_owner() {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let program = Program::beside(&app);
+    let user = async |email: &str, more: &[&str]| {
+        let arguments = [
+            &["user", "create", "--email", email, "--password-stdin", "--json"],
+            more,
+        ]
+        .concat();
+        program.run_with(PASSWORD, &arguments).await.json()
+    };
+    let ann = user("ann@example.com", &[]).await;
+    let operator = user("op@example.com", &["--operator"]).await;
+    let client = async |more: &[&str]| {
+        let create = [
+            "client",
+            "create",
+            "--name",
+            "Notes",
+            "--type",
+            "confidential",
+            "--redirect-uri",
+            "https://notes.example/callback",
+            "--json",
+        ];
+        let created = program.run(&[&create[..], more].concat()).await.json();
+        let id = created["client_id"].as_str().unwrap().to_owned();
+        program.run(&["client", "show", &id, "--json"]).await.json()
+    };
+    let (first, second) = (client(&[]).await, client(&[]).await);
+    assert_eq!(first["account_id"], operator["account_id"]);
+    assert_eq!(first["app_id"], second["app_id"], "one app of that name");
+    let other = client(&["--app", "Another"]).await;
+    assert_ne!(other["app_id"], first["app_id"]);
+    let anns = client(&["--owner", "ann@example.com"]).await;
+    assert_eq!(anns["account_id"], ann["account_id"]);
+}
+
+#[tokio::test]
+async fn what_commands_change_is_in_force_at_once_on_a_running_server() {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let program = Program::beside(&app);
+    let added = program
+        .run(&[
+            "scope",
+            "add",
+            "notes:read",
+            "--description",
+            "Read your notes",
+            "--sensitive",
+            "--json",
+        ])
+        .await
+        .json();
+    assert_eq!(
+        added,
+        json!({
+            "name": "notes:read", "description": "Read your notes", "sensitive": true,
+            "publishable": false, "audience": "any",
+        })
+    );
+    let mut robot = program
+        .run(&[
+            "client",
+            "create",
+            "--name",
+            "Robot",
+            "--type",
+            "confidential",
+            "--grant",
+            "client_credentials",
+            "--scope",
+            "notes:read",
+            "--json",
+        ])
+        .await
+        .json();
+    let id = robot["client_id"].as_str().unwrap().to_owned();
+    let (status, body) = token(&app, &robot).await;
+    assert_eq!((status, &body["scope"]), (StatusCode::OK, &json!("notes:read")));
+
+    program.run(&["client", "disable", &id, "--json"]).await.json();
+    assert_eq!(token(&app, &robot).await.0, StatusCode::UNAUTHORIZED);
+    program.run(&["client", "enable", &id, "--json"]).await.json();
+    assert_eq!(token(&app, &robot).await.0, StatusCode::OK);
+
+    let secret = program
+        .run(&["client", "secret", "add", &id, "--json"])
+        .await
+        .json();
+    let first = program.run(&["client", "show", &id, "--json"]).await.json()["secrets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|own| own["secret_id"].as_str().unwrap().to_owned())
+        .find(|own| *own != secret["secret_id"].as_str().unwrap())
+        .unwrap();
+    assert_eq!(token(&app, &robot).await.0, StatusCode::OK, "both are good");
+    program
+        .run(&["client", "secret", "revoke", &id, &first, "--json"])
+        .await
+        .json();
+    assert_eq!(token(&app, &robot).await.0, StatusCode::UNAUTHORIZED);
+    robot["client_secret"] = secret["client_secret"].clone();
+    assert_eq!(token(&app, &robot).await.0, StatusCode::OK);
+
+    program
+        .run(&["scope", "remove", "notes:read", "--json"])
+        .await
+        .json();
+    let (_, body) = token(&app, &robot).await;
+    assert_ne!(body["scope"], json!("notes:read"));
+    assert!(
+        program
+            .run(&["scope", "remove", "openid"])
+            .await
+            .refusal()
+            .contains("stays in the catalogue")
+    );
+
+    program.run(&["client", "delete", &id, "--json"]).await.json();
+    assert_eq!(token(&app, &robot).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        program.run(&["client", "show", &id]).await.refusal(),
+        format!("there is no client {id}")
+    );
+}
+
+#[tokio::test]
+async fn keys_are_rotated_beside_a_running_server() {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let program = Program::beside(&app);
+    let before = program.run(&["keys", "status", "--json"]).await.json();
+    assert_eq!(before["signing"].as_array().unwrap().len(), 3);
+    program
+        .run(&["keys", "rotate", "--purpose", "csrf", "--json"])
+        .await
+        .json();
+    program
+        .run(&["keys", "rotate", "--signing", "--json"])
+        .await
+        .json();
+    let after = program.run(&["keys", "status", "--json"]).await.json();
+    let csrf = |status: &Value| {
+        let all = status["derived"].as_array().unwrap().clone();
+        all.into_iter().filter(|key| key["purpose"] == "csrf").count()
+    };
+    assert_eq!((csrf(&before), csrf(&after)), (1, 2));
+    assert_eq!(after["signing"].as_array().unwrap().len(), 6);
+
+    app.read_keys().await.unwrap();
+    let jwks: Value = Client::new()
+        .get(app.url("/.well-known/jwks.json"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        jwks["keys"].as_array().unwrap().len(),
+        6,
+        "published before they sign"
+    );
+    // The value is in the environment here, where no command can write.
+    let master = program.run(&["keys", "rotate", "--master"]).await;
+    assert!(
+        master
+            .refusal()
+            .starts_with("the master key comes from the environment")
+    );
+}
+
+#[tokio::test]
+async fn doctor_says_what_to_mend() {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let well = Program::beside(&app).run(&["doctor"]).await;
+    for line in [
+        "ok    database",
+        "ok    clock",
+        "ok    migrations",
+        "ok    issuer",
+    ] {
+        assert!(
+            well.out.lines().any(|own| own.starts_with(line)),
+            "{line}: {}",
+            well.out
+        );
+    }
+    // The tests' own cluster does without: that must be noticed.
+    assert!(well.out.contains("FAIL  durability"), "{}", well.out);
+    assert_eq!(well.code, 1);
+
+    let ill = Program::beside(&app)
+        .with("CLAVIGER_ISSUER", "http://localhost:1")
+        .with("CLAVIGER_LISTEN", "0.0.0.0:1")
+        .with("CLAVIGER_MAIL__SMTP_URL", "smtp://127.0.0.1:1")
+        .run(&["doctor"])
+        .await;
+    for line in ["warn  issuer", "FAIL  TLS", "FAIL  mail"] {
+        assert!(
+            ill.out.lines().any(|own| own.starts_with(line)),
+            "{line}: {}",
+            ill.out
+        );
+    }
+    assert!(ill.err.contains("things must be mended"), "{}", ill.err);
+
+    let other = Program::beside(&app)
+        .with("CLAVIGER_ISSUER", &app.url("/elsewhere"))
+        .run(&["doctor"])
+        .await;
+    assert!(other.out.contains("FAIL  issuer"), "{}", other.out);
+}
+
+#[tokio::test]
+async fn everything_works_from_a_fresh_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let program = Program::in_folder(folder.path()).with("CLAVIGER_LISTEN", &format!("127.0.0.1:{port}"));
+    // Before any server was started.
+    program
+        .run(&[
+            "scope",
+            "add",
+            "notes:read",
+            "--description",
+            "Read your notes",
+            "--json",
+        ])
+        .await
+        .json();
+
+    let server = program.serve().await;
+    let url = format!("http://localhost:{port}");
+    assert!(server.said.contains(&url), "{}", server.said);
+    assert!(server.said.contains("/setup?token="), "{}", server.said);
+    let ready = Client::new().get(format!("{url}/readyz")).send().await.unwrap();
+    assert_eq!(ready.status(), StatusCode::OK);
+
+    // While it runs.
+    let user = [
+        "user",
+        "create",
+        "--email",
+        "ada@example.com",
+        "--password-stdin",
+        "--operator",
+        "--json",
+    ];
+    program.run_with(PASSWORD, &user).await.json();
+    let second = program.run(&["serve"]).await;
+    assert!(
+        second.refusal_at_the_end().contains("in use by"),
+        "{}",
+        second.err
+    );
+    assert!(server.stop().await.success());
+
+    // And again, when it does not.
+    let scopes = program.run(&["scope", "list", "--json"]).await.json();
+    assert!(
+        scopes
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|scope| scope["name"] == "notes:read")
+    );
+    program
+        .run(&["keys", "rotate", "--master", "--json"])
+        .await
+        .json();
+    let server = program.serve().await;
+    assert!(
+        !server.said.contains("/setup?token="),
+        "there is an operator: {}",
+        server.said
+    );
+    assert!(server.stop().await.success());
+    let status = program.run(&["keys", "status", "--json"]).await.json();
+    assert_eq!(
+        status["derived"].as_array().unwrap().len() % 2,
+        0,
+        "each purpose has a key under the new master key too: {status}"
+    );
+}
+
+#[tokio::test]
+async fn a_start_that_fails_says_why_in_a_sentence() {
+    let app = TestApp::start().await;
+    let program = Program::beside(&app);
+    let taken = program.run(&["serve"]).await;
+    assert!(
+        taken.refusal_at_the_end().contains("CLAVIGER_LISTEN"),
+        "{}",
+        taken.err
+    );
+
+    let unknown = program
+        .clone()
+        .with("CLAVIGER_LISTENN", "x")
+        .run(&["serve"])
+        .await;
+    assert_eq!(
+        unknown.refusal(),
+        "CLAVIGER_LISTENN: no such key; `claviger config print` lists them all"
+    );
+    let away = program
+        .clone()
+        .with("DATABASE_URL", "postgres://claviger@127.0.0.1:1/claviger")
+        .with(
+            "CLAVIGER_DATABASE__OWNER_URL",
+            "postgres://claviger@127.0.0.1:1/claviger",
+        )
+        .run(&["client", "list"])
+        .await;
+    assert!(
+        away.refusal().starts_with("the database cannot be reached: "),
+        "{}",
+        away.err
+    );
+    let other_key = program
+        .with(
+            "CLAVIGER_MASTER_KEY__VALUE",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        )
+        .run(&["client", "list"])
+        .await;
+    assert!(
+        other_key
+            .refusal()
+            .contains("is this the right master key for this database?"),
+        "{}",
+        other_key.err
+    );
+}
+
+#[tokio::test]
+async fn the_configuration_is_printed_checked_and_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::in_folder(folder.path());
+    let printed = program.run(&["config", "print"]).await;
+    assert_eq!(printed.code, 0);
+    let file = folder.path().join("claviger.toml");
+    std::fs::write(&file, &printed.out).unwrap();
+    let checked = program
+        .run(&["config", "check", "--config", file.to_str().unwrap()])
+        .await;
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    std::fs::write(&file, "listen = \"127.0.0.1:1\"\nlisten_to = 2\n").unwrap();
+    let faulty = program
+        .run(&["config", "check", "--config", file.to_str().unwrap()])
+        .await;
+    assert!(faulty.refusal().contains("line 2"), "{}", faulty.err);
+
+    // `make docs` writes it anew.
+    let reference = program.run(&["config", "reference"]).await;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    if std::env::var_os("CLAVIGER_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &reference.out).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap() == reference.out,
+        "docs/configuration.md is not what `claviger config reference` prints; `make schema` writes both anew"
+    );
+}
+
+#[tokio::test]
+async fn migrations_can_be_run_apart() {
+    let app = TestApp::start().await;
+    let program = Program::beside(&app);
+    let nothing = program.run(&["migrate"]).await;
+    assert_eq!(
+        (nothing.code, nothing.out.trim()),
+        (0, "Nothing to do: the database is up to date.")
+    );
+
+    let empty = crate::support::cluster::empty_database().await;
+    let program = program
+        .with("DATABASE_URL", &empty.server_url)
+        .with("CLAVIGER_DATABASE__OWNER_URL", &empty.owner_url)
+        .with("CLAVIGER_DATABASE__MIGRATE_ON_START", "false");
+    let early = program.run(&["client", "list"]).await;
+    assert!(
+        early.refusal().contains("run `claviger migrate`"),
+        "{}",
+        early.err
+    );
+    let applied = program.run(&["migrate"]).await;
+    assert!(
+        applied.out.starts_with("Applied "),
+        "{}{}",
+        applied.out,
+        applied.err
+    );
+    assert_eq!(program.run(&["client", "list", "--json"]).await.json(), json!([]));
+}
