@@ -58,7 +58,7 @@ pub struct App {
 /// How often keys that another node made are read: well within the lead before they are used.
 const READ_KEYS_EVERY: Duration = Duration::from_secs(5);
 /// How often memory is freed of access tokens that have expired.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 impl App {
     /// For a server: migrates if that is configured, and joins the nodes that share the database.

@@ -79,7 +79,7 @@ async fn run_on(
     app.stop().await;
     tracing::info!("stopped");
     match ended {
-        Ok(served) => served.map_err(Refused::from).map(|()| ExitCode::SUCCESS),
+        Ok(result) => result.map_err(Refused::from).map(|()| ExitCode::SUCCESS),
         Err(error) => Err(Refused::Because(format!("the server failed: {error}"))),
     }
 }

@@ -72,11 +72,11 @@ impl Job {
         self.name
     }
 
-    fn count(&self, outcome: Result<u64, ()>) {
+    fn count(&self, done: Option<u64>) {
         self.runs.fetch_add(1, Ordering::Relaxed);
-        match outcome {
-            Ok(rows) => self.rows.fetch_add(rows, Ordering::Relaxed),
-            Err(()) => self.failures.fetch_add(1, Ordering::Relaxed),
+        match done {
+            Some(rows) => self.rows.fetch_add(rows, Ordering::Relaxed),
+            None => self.failures.fetch_add(1, Ordering::Relaxed),
         };
     }
 

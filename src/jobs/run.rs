@@ -120,7 +120,7 @@ impl Runner {
             .await
             .map_err(Fault::internal)
             .flatten();
-        job.count(result.as_ref().map(|rows| *rows).map_err(|_| ()));
+        job.count(result.as_ref().ok().copied());
         let outcome = result.as_ref().map(|rows| *rows).map_err(ToString::to_string);
         store::finished(&mut connection, job.name, self.clock.now(), outcome).await?;
         result.map(Run::Done)
