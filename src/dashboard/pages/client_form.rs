@@ -47,7 +47,10 @@ fn scope_choices(
         asked: asked(entry.scope.as_str()),
         optional: optional(entry.scope.as_str()),
     };
-    catalogue.0.iter().filter(admitted).map(choice).collect()
+    let mut choices: Vec<_> = catalogue.0.iter().filter(admitted).map(choice).collect();
+    // Signing in comes first.
+    choices.sort_by_key(|choice| choice.name != "openid");
+    choices
 }
 
 fn grant_choices(kind: Option<ClientKind>, chosen: impl Fn(GrantType) -> bool) -> Vec<Choice> {
@@ -55,7 +58,7 @@ fn grant_choices(kind: Option<ClientKind>, chosen: impl Fn(GrantType) -> bool) -
         GrantType::AuthorizationCode => ("Authorization code", "People sign in. Always with PKCE."),
         GrantType::RefreshToken => (
             "Refresh token",
-            "Stays signed in, with tokens that change on each use. With openid it also asks for offline_access.",
+            "Stays signed in, with tokens that change on each use. With openid, ask for offline_access too.",
         ),
         GrantType::ClientCredentials => (
             "Client credentials",
