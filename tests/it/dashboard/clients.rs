@@ -138,7 +138,7 @@ async fn settings_are_saved_and_in_force_at_once() {
         (StatusCode::OK, "Fieldnotes online")
     );
     let stored = claviger::oauth::clients::client(
-        &mut *app.db.connection().await.unwrap(),
+        &mut app.db.connection().await.unwrap(),
         client.id.parse().unwrap(),
     )
     .await
@@ -309,9 +309,12 @@ async fn a_logo_is_a_picture_of_modest_size() {
             b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
             "PNG, JPEG or WebP only.",
         ),
-        ([png.as_slice(), &[0; 128 * 1024]].concat(), "larger than 128 KiB"),
         (
-            [png.as_slice(), &[0; 3 * 1024 * 1024]].concat(),
+            [png.as_slice(), &vec![0; 128 * 1024]].concat(),
+            "larger than 128 KiB",
+        ),
+        (
+            [png.as_slice(), &vec![0; 3 * 1024 * 1024]].concat(),
             "larger than 128 KiB",
         ),
         (Vec::new(), "Choose a picture."),
