@@ -16,13 +16,33 @@ const MIGRATION_LOCK: i64 = 0x00c1_a714_e500_0001;
 ///
 /// If the database is out of reach, or a migration fails; what was applied before it stays.
 pub async fn migrate(url: &str) -> Result<Vec<String>, Fault> {
-    with_harness(url, |harness| {
+    use diesel_async::SimpleAsyncConnection as _;
+
+    let applied = with_harness(url, |harness| {
         harness
             .run_pending_migrations(MIGRATIONS)
             .map(|applied| applied.iter().map(ToString::to_string).collect())
     })
-    .await
+    .await?;
+    connect(url)
+        .await?
+        .batch_execute(&format!(
+            "SELECT pg_advisory_xact_lock({MIGRATION_LOCK}); {TRAIL_IS_APPEND_ONLY}"
+        ))
+        .await?;
+    Ok(applied)
 }
+
+/// As the first migration says it. Said again, because loading a dump into a database whose new tables are the
+/// serving role's to change gives it those rights back.
+const TRAIL_IS_APPEND_ONLY: &str = "
+    DO $$ BEGIN
+        IF to_regrole('claviger') IS NOT NULL
+            AND has_table_privilege('claviger', 'audit_records', 'UPDATE, DELETE, TRUNCATE')
+        THEN
+            REVOKE UPDATE, DELETE, TRUNCATE ON audit_records FROM claviger;
+        END IF;
+    END $$";
 
 /// The names of the migrations that this build has and the database at `url` has not.
 ///

@@ -606,3 +606,143 @@ async fn migrations_can_be_run_apart() {
     );
     assert_eq!(program.run(&["client", "list", "--json"]).await.json(), json!([]));
 }
+
+/// One of PostgreSQL's own programs.
+async fn postgres(program: &str, arguments: &[&str]) {
+    let folders = std::env::var("CLAVIGER_PG_BIN")
+        .into_iter()
+        .map(std::path::PathBuf::from);
+    let usual = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let path = folders
+        .chain(usual.map(|version| version.unwrap().path().join("bin")))
+        .map(|folder| folder.join(program))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| program.into());
+    let output = tokio::process::Command::new(path)
+        .args(arguments)
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{program}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_as_documented() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let socket = |folder: &std::path::Path| folder.join("postgres/socket").to_str().unwrap().to_owned();
+    let listen = |program: Program| program.with("CLAVIGER_LISTEN", "127.0.0.1:0");
+    let dump = old.path().join("claviger.dump");
+    let dump = dump.to_str().unwrap();
+    let program = listen(Program::in_folder(old.path()));
+    let server = program.serve().await;
+    program
+        .run_with(
+            PASSWORD,
+            &[
+                "user",
+                "create",
+                "--email",
+                "ada@example.com",
+                "--password-stdin",
+                "--json",
+            ],
+        )
+        .await
+        .json();
+    let of = ["-h", &socket(old.path()), "-U", "claviger_owner"];
+    postgres("pg_dump", &[&of[..], &["-Fc", "-f", dump, "claviger"]].concat()).await;
+    assert!(server.stop().await.success());
+
+    let key = |folder: &std::path::Path| folder.join("master.key");
+    std::fs::copy(key(old.path()), key(new.path())).unwrap();
+    let program = listen(Program::in_folder(new.path()));
+    let server = program.serve().await;
+    let into = [
+        "-h",
+        &socket(new.path()),
+        "-U",
+        "claviger_owner",
+        "-d",
+        "claviger",
+    ];
+    let whole = ["--clean", "--if-exists", "--single-transaction", dump];
+    postgres("pg_restore", &[&into[..], &whole].concat()).await;
+    assert!(server.stop().await.success());
+
+    let server = program.serve().await;
+    let again = [
+        "user",
+        "create",
+        "--email",
+        "ada@example.com",
+        "--password-stdin",
+        "--json",
+    ];
+    let there = program.run_with(PASSWORD, &again).await;
+    assert!(there.refusal().contains("There is an account with this address"));
+    let url = format!(
+        "postgresql:///claviger?user=claviger&host={}",
+        socket(new.path()).replace('/', "%2F")
+    );
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let may: bool = client
+        .query_one(
+            "SELECT has_table_privilege('audit_records', 'UPDATE, DELETE, TRUNCATE')",
+            &[],
+        )
+        .await
+        .unwrap()
+        .get(0);
+    assert!(!may, "the trail is still append-only for the server");
+    drop(client);
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
+async fn requests_that_have_begun_are_answered_before_a_stop() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let folder = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let program = Program::in_folder(folder.path()).with("CLAVIGER_LISTEN", &format!("127.0.0.1:{port}"));
+    let server = program.serve().await;
+    let mut begun = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let body = "token=none&client_id=nobody";
+    let head = format!(
+        "POST /oauth/revoke HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    // The body's last bytes come only when the server has been told to stop.
+    let (first, rest) = body.split_at(10);
+    begun.write_all(head.as_bytes()).await.unwrap();
+    begun.write_all(first.as_bytes()).await.unwrap();
+    // Another request through, so that the first one has reached the server.
+    let up = Client::new()
+        .get(format!("http://127.0.0.1:{port}/healthz"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(up.status(), StatusCode::OK);
+    let stopping = tokio::spawn(server.stop());
+    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    begun.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    begun.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert!(answer.contains("invalid_client"), "{answer}");
+    assert!(stopping.await.unwrap().success());
+}
