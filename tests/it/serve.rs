@@ -237,3 +237,70 @@ async fn a_node_that_stops_leaves_the_others_to_work() {
     let ready = client().get(app.url("/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), StatusCode::OK);
 }
+
+/// Asks over TLS, trusting the tests' certificate alone; the answer as it came.
+async fn ask_over_tls(port: u16, path: &'static str) -> String {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpStream,
+        sync::Arc,
+    };
+
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::aws_lc_rs};
+    use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+
+    tokio::task::spawn_blocking(move || {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(tls_file("localhost.crt")).unwrap())
+            .unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut stream = StreamOwned::new(connection, tcp);
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        // The end may come without TLS's own farewell.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8(answer).unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+fn tls_file(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/support/tls")
+        .join(name)
+}
+
+#[tokio::test]
+async fn where_tls_ends_here_everything_says_so() {
+    let app = TestApp::with(|config| {
+        config.issuer = Some("https://localhost".parse().unwrap());
+        config.server.tls.certificate = Some(tls_file("localhost.crt"));
+        config.server.tls.key = Some(tls_file("localhost.key"));
+    })
+    .await;
+    let page = ask_over_tls(app.nodes[0].address.port(), "/sign-in").await;
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    let head = page.split("\r\n\r\n").next().unwrap().to_lowercase();
+    assert!(head.contains("strict-transport-security: max-age="), "{head}");
+    let cookie = head
+        .lines()
+        .find(|line| line.starts_with("set-cookie: "))
+        .unwrap();
+    assert!(cookie.starts_with("set-cookie: __host-"), "{cookie}");
+    for attribute in ["; secure", "; httponly", "; samesite=lax", "; path=/"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+}
