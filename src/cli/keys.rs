@@ -68,7 +68,10 @@ fn moment(at: OffsetDateTime) -> String {
 impl Command {
     pub(super) async fn run(self, app: App) -> Result<(), Refused> {
         match self {
-            Self::Status { json } => status(&app, json).await,
+            Self::Status { json } => {
+                status(&app, json);
+                Ok(())
+            }
             Self::Rotate(rotate) => rotate.run(&app).await,
         }
     }
@@ -83,7 +86,7 @@ impl Command {
     }
 }
 
-async fn status(app: &App, json: bool) -> Result<(), Refused> {
+fn status(app: &App, json: bool) {
     let derived = app.keyring.status();
     let signing = app.authority.signing.status();
     let value = json!({
@@ -127,7 +130,6 @@ async fn status(app: &App, json: bool) -> Result<(), Refused> {
         );
         format!("{derived}\n\n{signing}")
     });
-    Ok(())
 }
 
 impl Rotate {

@@ -1,4 +1,4 @@
-//! `/metrics` in the text format of OpenMetrics.
+//! `/metrics`, in the text format that Prometheus and its kin read.
 
 use std::fmt;
 

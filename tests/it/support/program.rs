@@ -112,9 +112,12 @@ impl Program {
             let mut said = String::new();
             let mut lines = BufReader::new(child.stdout.take().unwrap());
             while !said.contains("Ctrl-C") {
-                if lines.read_line(&mut said).unwrap() == 0 {
-                    panic!("the server did not start: {}", complaint.join().unwrap());
-                }
+                let read = lines.read_line(&mut said).unwrap();
+                assert!(
+                    read > 0,
+                    "the server did not start: {}",
+                    complaint.join().unwrap()
+                );
             }
             Going { child, said }
         })
