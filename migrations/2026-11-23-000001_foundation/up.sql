@@ -94,11 +94,11 @@ CREATE TABLE scopes (
 COMMENT ON COLUMN scopes.audience IS 'Which client kinds may ask for it.';
 
 INSERT INTO scopes (name, description, sensitive, publishable, audience, created_at) VALUES
-    ('openid', 'Know who you are when you sign in', false, false, 'any', now()),
-    ('profile', 'See your name', false, false, 'any', now()),
-    ('email', 'See your e-mail address', false, false, 'any', now()),
-    ('offline_access', 'Stay connected while you are away', false, false, 'any', now()),
-    ('tokens:introspect', 'Ask whether tokens are valid', true, false, 'confidential', now());
+    ('openid', 'Know who you are when you sign in', false, false, 'any', now() - interval '5 seconds'),
+    ('profile', 'See your name', false, false, 'any', now() - interval '4 seconds'),
+    ('email', 'See your e-mail address', false, false, 'any', now() - interval '3 seconds'),
+    ('offline_access', 'Stay connected while you are away', false, false, 'any', now() - interval '2 seconds'),
+    ('tokens:introspect', 'Ask whether tokens are valid', true, false, 'confidential', now() - interval '1 seconds');
 
 CREATE TABLE clients (
     id uuid PRIMARY KEY,

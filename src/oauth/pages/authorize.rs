@@ -159,7 +159,7 @@ fn consent_page(
         .reply
         .destination()
         .ok_or_else(|| Fault::internal("a registered redirect URI that does not read"))?;
-    let scopes = question.ask.iter().map(|scope| {
+    let scopes = catalogue.in_order(&question.ask).into_iter().map(|scope| {
         let entry = catalogue.find(scope.as_str());
         let optional = client.registration.optional_scopes.contains(scope.as_str());
         views::ConsentScope {
@@ -189,7 +189,11 @@ fn consent_page(
         loopback: destination.is_loopback(),
         native: !destination.as_str().starts_with("http"),
         scopes: scopes.collect(),
-        granted: question.granted.iter().map(described).collect(),
+        granted: catalogue
+            .in_order(&question.granted)
+            .into_iter()
+            .map(described)
+            .collect(),
     })
 }
 

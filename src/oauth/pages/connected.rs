@@ -77,7 +77,7 @@ pub(super) async fn one(
         .find(|app| app.client.id == client)
         .ok_or(Failure::NotFound)?;
     let catalogue = scopes::catalogue(&mut *authority.db.connection().await?).await?;
-    let granted = app.consent.scopes.iter().map(|scope| {
+    let granted = catalogue.in_order(&app.consent.scopes).into_iter().map(|scope| {
         let entry = catalogue.find(scope.as_str());
         views::GrantedScope {
             name: scope.to_string(),

@@ -75,10 +75,17 @@ impl Catalogue {
         self.0.iter().find(|entry| entry.scope.as_str() == name)
     }
 
-    /// The first of `asked` that is not in the catalogue.
+    /// Scopes in the catalogue's order, which is how people read them best; those it has no word for come last.
     #[must_use]
-    pub fn unknown<'s>(&self, asked: &'s ScopeSet) -> Option<&'s Scope> {
-        asked.iter().find(|scope| self.find(scope.as_str()).is_none())
+    pub fn in_order<'s>(&self, scopes: &'s ScopeSet) -> Vec<&'s Scope> {
+        let mut ordered: Vec<&Scope> = scopes.iter().collect();
+        ordered.sort_by_key(|scope| {
+            self.0
+                .iter()
+                .position(|entry| entry.scope == **scope)
+                .unwrap_or(usize::MAX)
+        });
+        ordered
     }
 }
 
