@@ -47,10 +47,7 @@ fn scope_choices(
         asked: asked(entry.scope.as_str()),
         optional: optional(entry.scope.as_str()),
     };
-    let mut choices: Vec<_> = catalogue.0.iter().filter(admitted).map(choice).collect();
-    // Signing in comes first.
-    choices.sort_by_key(|choice| choice.name != "openid");
-    choices
+    catalogue.0.iter().filter(admitted).map(choice).collect()
 }
 
 fn grant_choices(kind: Option<ClientKind>, chosen: impl Fn(GrantType) -> bool) -> Vec<Choice> {
