@@ -124,7 +124,7 @@ macro_rules! leaf_as_integer {
     ($($type:ty),+) => {$(
         impl Leaf for $type {
             fn from_text(text: &str) -> Result<Value, String> {
-                text.parse().map(Value::Integer).map_err(|_| format!("'{text}' is no whole number"))
+                text.parse().map(Value::Integer).map_err(|_cause| format!("'{text}' is no whole number"))
             }
         }
     )+};
@@ -136,7 +136,7 @@ impl Leaf for bool {
     fn from_text(text: &str) -> Result<Value, String> {
         text.parse()
             .map(Value::Boolean)
-            .map_err(|_| format!("'{text}' is neither true nor false"))
+            .map_err(|_cause| format!("'{text}' is neither true nor false"))
     }
 }
 

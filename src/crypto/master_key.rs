@@ -71,7 +71,7 @@ impl OpenedMasterKey {
         let bytes = Zeroizing::new(
             STANDARD
                 .decode(text.trim())
-                .map_err(|_| MasterKeyError::Malformed)?,
+                .map_err(|_cause| MasterKeyError::Malformed)?,
         );
         if bytes.len() == Self::LENGTH {
             Ok(Self::new(&bytes))

@@ -201,15 +201,15 @@ impl Drop for Transaction {
 
 /// One connection outside the pool, over TLS where the URL asks for it.
 pub(super) async fn connect(url: &str) -> ConnectionResult<AsyncPgConnection> {
-    let config: tokio_postgres::Config = url.parse().map_err(bad_connection)?;
+    let config: tokio_postgres::Config = url.parse().map_err(|error| bad_connection(&error))?;
     if config.get_ssl_mode() == SslMode::Disable || only_sockets(&config) {
-        let (client, connection) = config.connect(NoTls).await.map_err(bad_connection)?;
+        let (client, connection) = config.connect(NoTls).await.map_err(|error| bad_connection(&error))?;
         return AsyncPgConnection::try_from_client_and_connection(client, connection).await;
     }
     let (client, connection) = config
         .connect(MakeRustlsConnect::new(tls_config()))
         .await
-        .map_err(bad_connection)?;
+        .map_err(|error| bad_connection(&error))?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }
 
@@ -229,8 +229,8 @@ fn tls_config() -> ClientConfig {
 }
 
 /// The driver's own words say only "db error"; the cause behind them says which.
-fn bad_connection(error: tokio_postgres::Error) -> ConnectionError {
-    let cause = std::error::Error::source(&error).map(ToString::to_string);
+fn bad_connection(error: &tokio_postgres::Error) -> ConnectionError {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
     ConnectionError::BadConnection(
         cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")),
     )

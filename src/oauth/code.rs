@@ -20,7 +20,7 @@ pub struct Code {
     pub redirect_uri: String,
     pub redirect_uri_was_sent: bool,
     /// `S256` of the verifier, decoded (RFC 7636 §4.2).
-    pub code_challenge: [u8; 32],
+    pub challenge: [u8; 32],
     pub scopes: ScopeSet,
     pub nonce: Option<String>,
     /// Claims that the request wants in the ID token (OIDC Core §5.5).
@@ -73,7 +73,7 @@ impl Code {
             session_id: binding.session_id,
             redirect_uri: binding.redirect_uri,
             redirect_uri_was_sent: binding.redirect_uri_was_sent,
-            code_challenge: binding.code_challenge,
+            challenge: binding.code_challenge,
             scopes: binding.scopes,
             nonce: binding.nonce,
             id_token_claims: binding.id_token_claims,

@@ -109,7 +109,7 @@ fn authorization(request: &HttpRequest) -> Result<Option<&str>, EndpointError> {
     first
         .map(|value| value.to_str())
         .transpose()
-        .map_err(|_| EndpointError::InvalidRequest("Authorization must be ASCII".into()))
+        .map_err(|_cause| EndpointError::InvalidRequest("Authorization must be ASCII".into()))
 }
 
 /// JSON that no cache may keep (RFC 6749 §5.1).
@@ -355,7 +355,7 @@ async fn jwks_endpoint(authority: Data<Authority>) -> HttpResponse {
 
 async fn logo(authority: Data<Authority>, path: Path<(String, String)>) -> Result<HttpResponse, Failure> {
     let (client, digest) = path.into_inner();
-    let client: ClientId = client.parse().map_err(|_| Failure::NotFound)?;
+    let client: ClientId = client.parse().map_err(|_cause| Failure::NotFound)?;
     let logo = clients::logo(&mut *authority.db.connection().await?, client)
         .await?
         // The answer may be kept for good under this address, so it must be the picture that this address names.

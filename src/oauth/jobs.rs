@@ -6,7 +6,7 @@ use super::{Authority, authorize, grants};
 use crate::{audit::Actor, jobs::Job, types::Fault};
 
 /// How long an ended grant stays, so that a replay of its tokens is still told from a forgery in the trail.
-const GRANT_AFTERLIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const GRANT_AFTERLIFE: Duration = Duration::from_hours(24);
 
 /// The jobs of this capability; see the retention table in `docs/operations.md`.
 #[must_use]
@@ -40,7 +40,7 @@ pub fn jobs(authority: &Authority) -> Vec<Job> {
                 }
             }
         }),
-        Job::new("oauth.signing-keys", Duration::from_secs(60 * 60), move |_, _| {
+        Job::new("oauth.signing-keys", Duration::from_hours(1), move |_, _| {
             let keys = keys.clone();
             async move { count(keys.signing.rotate_due(Actor::System).await?) }
         }),

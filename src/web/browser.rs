@@ -60,7 +60,7 @@ impl BrowserSettings {
 }
 
 const NAME: &str = "browser";
-const LIFETIME: std::time::Duration = std::time::Duration::from_secs(90 * 24 * 60 * 60);
+const LIFETIME: std::time::Duration = std::time::Duration::from_hours(90 * 24);
 
 /// One browser, known by its cookie; the cookie is set with the answer where there was none.
 #[derive(Clone)]

@@ -125,7 +125,7 @@ fn decode(text: &[u8]) -> Result<String, Unreadable> {
     if bytes.contains(&0) {
         return Err(Unreadable::Encoding);
     }
-    String::from_utf8(bytes.into_owned()).map_err(|_| Unreadable::Encoding)
+    String::from_utf8(bytes.into_owned()).map_err(|_cause| Unreadable::Encoding)
 }
 
 /// A percent sign without two hexadecimal digits stands for itself, as the URL standard says.
@@ -134,15 +134,12 @@ fn percent_decode(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let [first, tail @ ..] = rest {
         let digit = |place: usize| tail.get(place).and_then(|byte| char::from(*byte).to_digit(16));
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.extend(u8::try_from(high * 16 + low));
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        if let (b'%', Some(high), Some(low)) = (first, digit(0), digit(1)) {
+            bytes.extend(u8::try_from(high * 16 + low));
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     bytes
@@ -237,7 +234,8 @@ mod tests {
 
     #[test]
     fn a_repetition_is_found_among_as_many_names_as_a_body_holds() {
-        let full: String = (0..12_000).map(|name| format!("{name:x}&")).collect();
+        let names: Vec<String> = (0..12_000).map(|name| format!("{name:x}")).collect();
+        let full = names.join("&") + "&";
         assert!(full.len() <= Parameters::LARGEST_BODY);
         assert_eq!(read(&full).repeated(), None);
         assert_eq!(read(&format!("{full}7")).repeated(), Some(Repeated("7".into())));

@@ -117,7 +117,7 @@ pub async fn resume(
         return Ok(None);
     };
     let stored: Stored = serde_json::from_value(request)
-        .map_err(|_| Fault::inconsistent("authorization_requests", "request", id))?;
+        .map_err(|_cause| Fault::inconsistent("authorization_requests", "request", id))?;
     if !still_allows(&client, &stored) {
         return Ok(None);
     }

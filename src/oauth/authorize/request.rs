@@ -24,6 +24,7 @@ pub enum ResponseMode {
 
 /// What the client wishes the person to be asked (OIDC Core §3.1.2.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a word that may stand in `prompt`, beside the others")]
 pub struct Prompt {
     pub none: bool,
     pub login: bool,
@@ -146,7 +147,7 @@ pub async fn read(authority: &Authority, parameters: &Parameters) -> Result<Inco
     if parameters.size() > LARGEST {
         return Err(Untrusted::TooLarge);
     }
-    let trusted = |name| parameters.one(name).map_err(|_| Untrusted::Repeated);
+    let trusted = |name| parameters.one(name).map_err(|_cause| Untrusted::Repeated);
     let client_id = trusted("client_id")?.ok_or(Untrusted::NoClientId)?;
     let sent = trusted("redirect_uri")?;
     let client = match client_id.parse::<ClientId>() {
@@ -279,7 +280,7 @@ fn read_rest(
         code_challenge,
         nonce: one("nonce").map(str::to_owned),
         prompt: prompt(one("prompt"))?,
-        max_age: one("max_age").map(str::parse).transpose().map_err(|_| {
+        max_age: one("max_age").map(str::parse).transpose().map_err(|_cause| {
             AuthorizationError::new(InvalidRequest, "max_age must be a whole number of seconds")
         })?,
         login_hint: one("login_hint").map(str::to_owned),

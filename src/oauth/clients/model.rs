@@ -144,7 +144,7 @@ pub enum RegistrationError {
 impl Registration {
     const LONGEST_NAME: usize = 80;
     const MOST_REDIRECT_URIS: usize = 20;
-    const LONGEST_RETRY_WINDOW: Duration = Duration::from_secs(60);
+    const LONGEST_RETRY_WINDOW: Duration = Duration::from_mins(1);
 
     /// Checks what must hold of every client, whoever registers it.
     ///

@@ -57,7 +57,7 @@ impl TryFrom<SecretRow> for ClientSecret {
         let tag = row
             .mac
             .try_into()
-            .map_err(|_| Fault::inconsistent("client_secrets", "mac", row.id))?;
+            .map_err(|_cause| Fault::inconsistent("client_secrets", "mac", row.id))?;
         Ok(Self {
             id: ClientSecretId::from_uuid(row.id),
             mac: Mac {
@@ -98,22 +98,22 @@ fn entity(row: ClientRow, account: Uuid, secrets: Vec<ClientSecret>) -> Result<C
         .retry_window_seconds
         .map(|seconds| u64::try_from(seconds).map(Duration::from_secs))
         .transpose()
-        .map_err(|_| bad("retry_window_seconds"))?;
+        .map_err(|_cause| bad("retry_window_seconds"))?;
     let registration = Registration {
         name: row.name,
-        kind: row.kind.parse().map_err(|_| bad("kind"))?,
+        kind: row.kind.parse().map_err(|_cause| bad("kind"))?,
         redirect_uris: row
             .redirect_uris
             .iter()
             .map(|uri| uri.parse())
             .collect::<Result<_, _>>()
-            .map_err(|_| bad("redirect_uris"))?,
+            .map_err(|_cause| bad("redirect_uris"))?,
         grant_types: row
             .grant_types
             .iter()
             .map(|grant| grant.parse())
             .collect::<Result<_, _>>()
-            .map_err(|_| bad("grant_types"))?,
+            .map_err(|_cause| bad("grant_types"))?,
         scopes: scope_set(&row.scopes).ok_or_else(|| bad("scopes"))?,
         optional_scopes: scope_set(&row.optional_scopes).ok_or_else(|| bad("optional_scopes"))?,
         publisher: row.publisher,
@@ -249,6 +249,7 @@ async fn secrets_of(
 
 #[derive(AsChangeset, Insertable)]
 #[diesel(table_name = clients, treat_none_as_null = true)]
+#[allow(clippy::ref_option_ref, reason = "in what diesel derives")]
 struct RegistrationRow<'r> {
     name: &'r str,
     kind: &'static str,

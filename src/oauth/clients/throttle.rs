@@ -34,7 +34,7 @@ pub fn network(address: IpAddr) -> IpAddr {
 }
 
 impl<K: Eq + Hash> Throttle<K> {
-    const WINDOW: Duration = Duration::from_secs(60);
+    const WINDOW: Duration = Duration::from_mins(1);
     /// Subjects that are remembered; a flood from many addresses must not fill the memory.
     const MOST_SUBJECTS: usize = 100_000;
 
@@ -109,8 +109,8 @@ mod tests {
             Some(Duration::from_secs(40))
         );
         assert_eq!(throttle.wait(&"b", start), None);
-        assert_eq!(throttle.wait(&"a", start + Duration::from_secs(60)), None);
-        throttle.failed("a", start + Duration::from_secs(60));
+        assert_eq!(throttle.wait(&"a", start + Duration::from_mins(1)), None);
+        throttle.failed("a", start + Duration::from_mins(1));
         assert_eq!(throttle.wait(&"a", start + Duration::from_secs(61)), None);
     }
 }

@@ -31,7 +31,7 @@ impl TryFrom<Row> for Consent {
                 .iter()
                 .map(|scope| scope.parse::<Scope>())
                 .collect::<Result<_, _>>()
-                .map_err(|_| Fault::inconsistent("consents", "scopes", client_id))?,
+                .map_err(|_cause| Fault::inconsistent("consents", "scopes", client_id))?,
             presentation: row.presentation,
             granted_at: row.granted_at,
             last_used_at: row.last_used_at,

@@ -36,7 +36,7 @@ fn scope_set(scopes: &[String], id: Uuid) -> Result<ScopeSet, Fault> {
         .iter()
         .map(|scope| scope.parse::<Scope>())
         .collect::<Result<_, _>>()
-        .map_err(|_| Fault::inconsistent("grants", "scopes", GrantId::from_uuid(id)))
+        .map_err(|_cause| Fault::inconsistent("grants", "scopes", GrantId::from_uuid(id)))
 }
 
 impl TryFrom<Row> for Grant {
@@ -64,7 +64,7 @@ impl TryFrom<Row> for Grant {
 }
 
 /// How exactly people are told when an app was last used; a row is not written for less.
-const LAST_USE_RESOLUTION: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+const LAST_USE_RESOLUTION: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// A grant that is about to be.
 pub(in crate::oauth) struct NewGrant<'n> {

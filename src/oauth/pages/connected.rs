@@ -70,7 +70,7 @@ pub(super) async fn one(
     path: Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let person = visitor.require(&request)?;
-    let client: ClientId = path.parse().map_err(|_| Failure::NotFound)?;
+    let client: ClientId = path.parse().map_err(|_cause| Failure::NotFound)?;
     let apps = connected_apps::connected_apps(&authority, person.user.id).await?;
     let app = apps
         .iter()
@@ -121,7 +121,7 @@ pub(super) async fn disconnect(
             .0
             .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?,
     )?;
-    let client: ClientId = path.parse().map_err(|_| Failure::NotFound)?;
+    let client: ClientId = path.parse().map_err(|_cause| Failure::NotFound)?;
     let client = authority.clients.get(client).await?.ok_or(Failure::NotFound)?;
     let done = connected_apps::disconnect(&authority, person.user.id, &client, &visitor.context).await?;
     Ok(see_other(if done {
@@ -144,9 +144,9 @@ pub(super) async fn end(
         .0
         .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
     visitor.check_csrf(&form)?;
-    let client: ClientId = path.parse().map_err(|_| Failure::NotFound)?;
+    let client: ClientId = path.parse().map_err(|_cause| Failure::NotFound)?;
     let client = authority.clients.get(client).await?.ok_or(Failure::NotFound)?;
-    let grant: GrantId = form.text("id").parse().map_err(|_| Failure::NotFound)?;
+    let grant: GrantId = form.text("id").parse().map_err(|_cause| Failure::NotFound)?;
     let done =
         connected_apps::end_grant(&authority, person.user.id, &client, grant, &visitor.context).await?;
     let code = if done { "ended" } else { "gone" };

@@ -21,8 +21,8 @@ impl TryFrom<Row> for Entry {
     fn try_from(row: Row) -> Result<Self, Fault> {
         let bad = |column: &str| Fault::inconsistent("scopes", column, &row.name);
         Ok(Self {
-            scope: row.name.parse().map_err(|_| bad("name"))?,
-            audience: row.audience.parse().map_err(|_| bad("audience"))?,
+            scope: row.name.parse().map_err(|_cause| bad("name"))?,
+            audience: row.audience.parse().map_err(|_cause| bad("audience"))?,
             description: row.description,
             sensitive: row.sensitive,
             publishable: row.publishable,

@@ -67,7 +67,7 @@ const ALGORITHMS: [SigningAlgorithm; 3] = [
 ];
 
 /// Clocks that verify tokens differ from ours by less.
-const SKEW: Duration = Duration::from_secs(5 * 60);
+const SKEW: Duration = Duration::from_mins(5);
 
 impl SigningKeys {
     /// Reads the keys, and makes the first of each algorithm where there is none.

@@ -50,7 +50,7 @@ impl Redemption {
             }
             Some(_) | None => {}
         }
-        if !pkce::proves(self.code_verifier.expose(), &code.code_challenge) {
+        if !pkce::proves(self.code_verifier.expose(), &code.challenge) {
             return Err(invalid(
                 "code_verifier does not fit the code_challenge of the authorization request",
             ));
