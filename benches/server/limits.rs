@@ -65,7 +65,7 @@ pub(crate) const GUARDED_UPDATE: &str = "UPDATE bench_rows SET generation = gene
 pub(crate) const SINGLE_INSERT: &str = "INSERT INTO bench_inserts (filler) VALUES (repeat('x', 200));\n";
 
 /// Transactions a second of `script` with as many connections as our rows have.
-pub(crate) async fn pgbench(scene: &Scene, script: &str, each: Duration) -> Loaded {
+pub(crate) fn pgbench(scene: &Scene, script: &str, each: Duration) -> Loaded {
     let file = scene.folder().join("pgbench.sql");
     std::fs::write(&file, script).unwrap();
     let log = scene.folder().join("pgbench_log");

@@ -26,12 +26,12 @@ pub(crate) struct Loaded {
 impl Loaded {
     pub(crate) fn of(mut times: Vec<Duration>, took: Duration, cpu: Option<Duration>) -> Self {
         times.sort_unstable();
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100];
         let count = u32::try_from(times.len()).expect("fewer than four billion requests");
         Self {
             rate: f64::from(count) / took.as_secs_f64(),
-            p50: at(0.5),
-            p99: at(0.99),
+            p50: at(50),
+            p99: at(99),
             cpu: cpu.map(|cpu| cpu / count),
         }
     }
@@ -82,9 +82,8 @@ impl Connection {
         self.stream.write_all(request).await.expect("sent");
         self.buffer.clear();
         loop {
-            if self.stream.read_buf(&mut self.buffer).await.expect("answered") == 0 {
-                panic!("the server closed the connection");
-            }
+            let read = self.stream.read_buf(&mut self.buffer).await.expect("answered");
+            assert!(read > 0, "the server closed the connection");
             let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
                 continue;
             };
@@ -150,5 +149,5 @@ pub(crate) async fn repeat(
     run(Instant::now() + Duration::from_secs(1)).await;
     let (began, cpu) = (Instant::now(), server.cpu());
     let times = run(began + each).await;
-    Loaded::of(times, began.elapsed(), Some(server.cpu() - cpu))
+    Loaded::of(times, began.elapsed(), Some(server.cpu().saturating_sub(cpu)))
 }

@@ -40,7 +40,7 @@ pub(crate) struct Scene {
 }
 
 /// A refresh token in use: each is held by one connection at a time.
-type Held = Arc<Vec<Mutex<String>>>;
+pub(crate) type Held = Arc<Vec<Mutex<String>>>;
 
 /// Waits until somebody listens.
 pub(crate) async fn listens(address: SocketAddr) {
@@ -317,7 +317,11 @@ impl Scene {
             }
         }));
         let times = each.await.concat();
-        Loaded::of(times, began.elapsed(), Some(self.server.cpu() - cpu))
+        Loaded::of(
+            times,
+            began.elapsed(),
+            Some(self.server.cpu().saturating_sub(cpu)),
+        )
     }
 
     pub(crate) async fn refresh_for(&self, grants: &Held, connections: usize, each: Duration) -> Loaded {
@@ -373,7 +377,7 @@ impl Scene {
         let line = answer
             .body
             .lines()
-            .find(|line| line.starts_with("claviger_live_access_tokens "))
+            .find(|line| line.starts_with("claviger_access_tokens_live "))
             .expect("the gauge");
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
@@ -407,10 +411,6 @@ impl Scene {
         }
         times.sort_unstable();
         times[times.len() / 2]
-    }
-
-    pub(crate) async fn stop(mut self) {
-        self.server.stop();
     }
 }
 

@@ -203,7 +203,10 @@ impl Drop for Transaction {
 pub(super) async fn connect(url: &str) -> ConnectionResult<AsyncPgConnection> {
     let config: tokio_postgres::Config = url.parse().map_err(|error| bad_connection(&error))?;
     if config.get_ssl_mode() == SslMode::Disable || only_sockets(&config) {
-        let (client, connection) = config.connect(NoTls).await.map_err(|error| bad_connection(&error))?;
+        let (client, connection) = config
+            .connect(NoTls)
+            .await
+            .map_err(|error| bad_connection(&error))?;
         return AsyncPgConnection::try_from_client_and_connection(client, connection).await;
     }
     let (client, connection) = config

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 //! `/metrics`, in the text format that Prometheus and its kin read.
-=======
-//! `/metrics` in the text format of `OpenMetrics`.
->>>>>>> 2d77fcb (Satisfy the lints of the authorization server)
 
 use std::fmt;
 

@@ -24,7 +24,10 @@ pub enum ResponseMode {
 
 /// What the client wishes the person to be asked (OIDC Core §3.1.2.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a word that may stand in `prompt`, beside the others")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a word that may stand in `prompt`, beside the others"
+)]
 pub struct Prompt {
     pub none: bool,
     pub login: bool,

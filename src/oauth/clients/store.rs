@@ -249,11 +249,10 @@ async fn secrets_of(
 
 #[derive(AsChangeset, Insertable)]
 #[diesel(table_name = clients, treat_none_as_null = true)]
-#[allow(clippy::ref_option_ref, reason = "in what diesel derives")]
 struct RegistrationRow<'r> {
     name: &'r str,
     kind: &'static str,
-    publisher: Option<&'r str>,
+    publisher: Option<String>,
     redirect_uris: Vec<&'r str>,
     grant_types: Vec<&'static str>,
     scopes: Vec<String>,
@@ -271,7 +270,8 @@ impl<'r> From<&'r Registration> for RegistrationRow<'r> {
                 .publisher
                 .as_deref()
                 .map(str::trim)
-                .filter(|publisher| !publisher.is_empty()),
+                .filter(|publisher| !publisher.is_empty())
+                .map(str::to_owned),
             redirect_uris: registration
                 .redirect_uris
                 .iter()

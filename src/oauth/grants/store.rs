@@ -11,6 +11,12 @@ use crate::{
     types::{ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
 };
 
+diesel::define_sql_function! {
+    /// The earlier of two times, or the one that there is. Typed, because a statement with SQL text in it would be
+    /// prepared anew each time.
+    fn least(one: sql_types::Timestamptz, other: sql_types::Nullable<sql_types::Timestamptz>) -> sql_types::Timestamptz;
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = grants, check_for_backend(diesel::pg::Pg))]
 struct Row {
@@ -169,9 +175,7 @@ pub(in crate::oauth) async fn rotate(
         grants::generation.eq(grants::generation + 1),
         grants::rotated_at.eq(now),
         grants::refreshes.eq(grants::refreshes + 1),
-        grants::expires_at.eq(sql::<sql_types::Timestamptz>("LEAST(")
-            .bind::<sql_types::Timestamptz, _>(until)
-            .sql(", ends_at)")),
+        grants::expires_at.eq(least(until, grants::ends_at)),
     ))
     .returning((
         grants::user_id,
