@@ -1,7 +1,7 @@
 //! The trail: one record for each act on a credential and each decision about one, written in the
 //! transaction of the act. If it cannot be written, the act does not happen.
 //!
-//! Offers [`Record`] to whoever acts, and [`trail`] to whoever reads.
+//! Offers [`Record`] to whoever acts, and [`trail()`] to whoever reads.
 
 mod record;
 mod store;

@@ -1,8 +1,8 @@
 //! The authorization server: OAuth 2.0 with PKCE, and OpenID Connect on it. `docs/oauth.md` says of each rule of
 //! each RFC where it is kept.
 //!
-//! A person's way: [`authorize`] → [`consent`] → [`code`] → [`token`] → a grant in [`grants`] → [`access_token`],
-//! [`refresh_token`] and [`id_token`]. Afterwards: [`introspect`], [`revoke`], [`userinfo`], [`connected_apps`].
+//! A person's way: `authorize` → `consent` → `code` → `token` → a grant in [`grants`] → `access_token`, `refresh_token`
+//! and `id_token`. Afterwards: `introspect`, `revoke`, `userinfo`, `connected_apps`.
 
 mod access_token;
 mod alerts;

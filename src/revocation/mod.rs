@@ -16,7 +16,7 @@
 //! - Nodes hear of entries by NOTIFY, which says how long the log is, never what it holds; they read the log
 //!   from where they were. A notification that is lost is made good by the next renewal, every quarter of a
 //!   lease.
-//! - An entry is dropped some minutes after its `until`, from memory and (by the job [`cleanup`]) from the
+//! - An entry is dropped some minutes after its `until`, from memory and (by the job [`cleanup()`]) from the
 //!   table. A node that finds entries gone that it never read says so to the hooks ([`Applied::Gap`]).
 //!
 //! All nodes follow one primary: a standby that lags would show an old head.
