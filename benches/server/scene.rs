@@ -379,7 +379,14 @@ impl Scene {
             .lines()
             .find(|line| line.starts_with("claviger_access_tokens_live "))
             .expect("the gauge");
-        line.rsplit(' ').next().unwrap().parse().unwrap()
+        line.rsplit(' ')
+            .next()
+            .unwrap()
+            .split('.')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     /// A second node, from its start until it answers: the median of five.

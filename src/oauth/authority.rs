@@ -15,6 +15,7 @@ use super::{
     alerts::Alerts,
     clients::{ClientCache, Guesser, Throttle},
     live_tokens::LiveTokens,
+    metadata::LastDocument,
     request_log::RequestLog,
     signing_keys::SigningKeys,
 };
@@ -40,6 +41,7 @@ pub struct Authority {
     /// Requests that were left waiting, by where they came from.
     pub(super) parked: Throttle<IpAddr>,
     pub(super) live: LiveTokens,
+    pub(super) last_document: LastDocument,
 }
 
 impl Authority {
@@ -78,6 +80,7 @@ impl Authority {
             parked: Throttle::new(config.limits.waiting_requests_per_minute),
             refusals: Throttle::new(1),
             live: LiveTokens::new(),
+            last_document: LastDocument::default(),
             db,
             clock,
             entropy,

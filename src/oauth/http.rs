@@ -17,7 +17,7 @@ use super::{
     Authority, EndpointError, LoggedRequest, clients,
     clients::Client,
     error::legal_description,
-    introspect, metadata, pages, revoke, scopes, token,
+    introspect, pages, revoke, token,
     userinfo::{self, UserinfoError},
 };
 use crate::{
@@ -327,11 +327,11 @@ async fn userinfo_endpoint(authority: Data<Authority>, request: HttpRequest) -> 
 const DOCUMENT_CACHE: &str = "public, max-age=300";
 
 async fn metadata_endpoint(authority: Data<Authority>) -> HttpResponse {
-    let catalogue = async { scopes::catalogue(&mut *authority.db.connection().await?).await };
-    match catalogue.await {
-        Ok(catalogue) => HttpResponse::Ok()
+    match authority.metadata().await {
+        Ok(document) => HttpResponse::Ok()
+            .content_type("application/json")
             .insert_header((header::CACHE_CONTROL, DOCUMENT_CACHE))
-            .json(metadata::metadata(&authority.issuer, &catalogue)),
+            .body(document.to_string()),
         Err(fault) => outage(&fault),
     }
 }

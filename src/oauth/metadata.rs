@@ -1,17 +1,70 @@
 //! What this server says of itself (RFC 8414, OpenID Connect Discovery §3). Everything here is true, or it is not
 //! here.
 
-use serde_json::{Map, Value, json};
-
-use super::{
-    clients::GrantType,
-    id_token::ACR,
-    scopes::{Audience, Catalogue},
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+
+use super::{
+    Authority,
+    clients::GrantType,
+    id_token::ACR,
+    scopes::{self, Audience, Catalogue},
+};
+use crate::types::Fault;
+
+/// How old the document may be: far less than clients keep it.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The document as it was last made.
+#[derive(Clone, Default)]
+pub(super) struct LastDocument(Arc<RwLock<Option<Made>>>);
+
+#[derive(Clone)]
+struct Made {
+    at: OffsetDateTime,
+    document: Arc<str>,
+}
+
+impl Authority {
+    /// The metadata as JSON. The catalogue of scopes is read for it every other second, not for every request.
+    ///
+    /// # Errors
+    ///
+    /// If the database is needed and out of reach.
+    pub(super) async fn metadata(&self) -> Result<Arc<str>, Fault> {
+        let now = self.clock.now();
+        let last = self
+            .last_document
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(made) = last.filter(|made| now - made.at < FRESH) {
+            return Ok(made.document);
+        }
+        let catalogue = scopes::catalogue(&mut *self.db.connection().await?).await?;
+        let document: Arc<str> = Value::Object(metadata(&self.issuer, &catalogue))
+            .to_string()
+            .into();
+        *self
+            .last_document
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Made {
+            at: now,
+            document: document.clone(),
+        });
+        Ok(document)
+    }
+}
+
 /// The document that both well-known addresses answer with.
-#[must_use]
-pub fn metadata(issuer: &str, catalogue: &Catalogue) -> Map<String, Value> {
+fn metadata(issuer: &str, catalogue: &Catalogue) -> Map<String, Value> {
     let at = |path: &str| format!("{issuer}{path}");
     let scopes: Vec<&str> = catalogue
         .0
