@@ -70,8 +70,8 @@ impl Identity {
             new_confirmed: false,
             expires_at: now + self.link_lifetime(LinkPurpose::ConfirmNewEmail),
         };
-        store::begin_email_change(&mut transaction, user.id, &change, now).await?;
         store::delete_links(&mut transaction, user.id, &CONFIRMATIONS).await?;
+        store::begin_email_change(&mut transaction, user.id, &change, now).await?;
         let good_for = self.link_lifetime(LinkPurpose::ConfirmNewEmail);
         let mut mails = Vec::new();
         if user.email_verified {
@@ -122,7 +122,8 @@ impl Identity {
         Ok(change)
     }
 
-    /// Confirms a change from one of both addresses; with the second one, it is made.
+    /// Confirms a change from one of both addresses; with the second one, it is made. The new address confirms only in
+    /// a browser in which its person is `signed_in`, as in [`Identity::verify_email`].
     ///
     /// # Errors
     ///
@@ -131,6 +132,7 @@ impl Identity {
         &self,
         purpose: LinkPurpose,
         token: &Token,
+        signed_in: Option<UserId>,
         context: &ClientContext,
     ) -> Result<Progress, LinkError> {
         let now = self.clock.now();
@@ -142,6 +144,9 @@ impl Identity {
             return Err(Fault::internal("a link to change an address without person or address").into());
         };
         let from_new = purpose == LinkPurpose::ConfirmNewEmail;
+        if from_new && signed_in != Some(id) {
+            return Err(LinkError::BadLink);
+        }
         let change = store::confirm_email_change(&mut transaction, id, &new_email, from_new, now)
             .await?
             .ok_or(LinkError::BadLink)?;

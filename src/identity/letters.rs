@@ -21,7 +21,8 @@ pub(super) fn verify_email(user: &User, link: &str, good_for: Duration) -> Lette
         format!(
             "Hello {name},\n\n\
              open this link to confirm that this address is yours:\n\n{link}\n\n\
-             It is good for {good_for}, once. If you did not sign up, ignore this mail.\n",
+             It is good for {good_for}, once, in a browser in which you are signed in. If you did not sign up, ignore \
+             this mail.\n",
             name = user.name,
             good_for = in_words(good_for),
         ),
@@ -30,30 +31,20 @@ pub(super) fn verify_email(user: &User, link: &str, good_for: Duration) -> Lette
 
 /// Somebody asked for a new password.
 pub(super) fn reset_password(user: &User, link: &str, good_for: Duration) -> Letter {
+    let more = if user.email_verified {
+        ""
+    } else {
+        " This address has not been confirmed yet: the link confirms it, and disconnects all apps that were let in \
+         before, in case somebody else signed up with it."
+    };
     letter(
         &user.email,
         "Choose a new password",
         format!(
             "Hello {name},\n\n\
              somebody, hopefully you, asked for a new password. Open this link to choose one:\n\n{link}\n\n\
-             It is good for {good_for}, once. A new password ends every session. If it was not you, ignore \
+             It is good for {good_for}, once. A new password ends every session.{more} If it was not you, ignore \
              this mail: your password stays as it is.\n",
-            name = user.name,
-            good_for = in_words(good_for),
-        ),
-    )
-}
-
-/// Somebody asked for a new password for an address that was never verified.
-pub(super) fn verify_before_reset(user: &User, link: &str, good_for: Duration) -> Letter {
-    letter(
-        &user.email,
-        "Confirm your e-mail address first",
-        format!(
-            "Hello {name},\n\n\
-             somebody, hopefully you, asked for a new password. This address has not been confirmed yet. \
-             Open this link to confirm that it is yours, then ask for a new password again:\n\n{link}\n\n\
-             It is good for {good_for}, once. If you have no account with us, ignore this mail.\n",
             name = user.name,
             good_for = in_words(good_for),
         ),
@@ -117,7 +108,8 @@ pub(super) fn confirm_new_email(user: &User, new_email: &Email, link: &str, good
         format!(
             "Hello {name},\n\n\
              open this link to confirm that this is your new address:\n\n{link}\n\n\
-             It is good for {good_for}, once. If you did not ask for this, ignore this mail.\n",
+             It is good for {good_for}, once, in a browser in which you are signed in. If you did not ask for this, \
+             ignore this mail.\n",
             name = user.name,
             good_for = in_words(good_for),
         ),

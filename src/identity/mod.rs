@@ -32,7 +32,7 @@ pub use invite::InviteError;
 pub use mail::{Letter, Mailer};
 pub use model::{EmailChange, Link, LinkPurpose, Session, User};
 pub use password::BadPassword;
-pub use reset_password::ResetError;
+pub use reset_password::{HeldByApps, Reset, ResetError};
 pub use sessions::{ListedSession, Started};
 pub use sign_in::SignInError;
 pub use sign_up::{Created, NewUser, Problems, SignUpError};
@@ -88,6 +88,16 @@ pub async fn block(
     store::delete_sessions(connection, id, store::Which::All)
         .await
         .map(Some)
+}
+
+/// Holds a sign-in session against its end until the caller's transaction ends; false if it has ended. What is given to
+/// an app in a session is given while holding it, so that whoever ends the session finds it, or has prevented it.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn hold_session(connection: &mut AsyncPgConnection, id: SessionId) -> Result<bool, Fault> {
+    store::hold_session(connection, id).await
 }
 
 /// Lets a blocked person in again, in the caller's transaction; says whether they were blocked.

@@ -128,6 +128,23 @@ impl Identity {
         reason: Reason,
         context: &ClientContext,
     ) -> Result<(usize, Recorded), Fault> {
+        let ended = self.delete_in(connection, user, which, reason, context).await?;
+        let recorded = self
+            .revocations
+            .record(connection, self.clock.now(), &ended)
+            .await?;
+        Ok((ended.len(), recorded))
+    }
+
+    /// The same, but for the revocation log: says what is to be recorded there.
+    pub(super) async fn delete_in(
+        &self,
+        connection: &mut AsyncPgConnection,
+        user: &User,
+        which: Which,
+        reason: Reason,
+        context: &ClientContext,
+    ) -> Result<Vec<Revocation>, Fault> {
         let now = self.clock.now();
         let ended = store::delete_sessions(connection, user.id, which).await?;
         let account = accounts::personal_account_of(connection, user.id).await?;
@@ -144,16 +161,14 @@ impl Identity {
             .write(connection)
             .await?;
         }
-        let revocations: Vec<_> = ended
-            .iter()
+        Ok(ended
+            .into_iter()
             .map(|id| Revocation {
-                subject: Subject::Session(*id),
+                subject: Subject::Session(id),
                 reason,
                 until: self.nothing_of_a_session_lives_after(now),
             })
-            .collect();
-        let recorded = self.revocations.record(connection, now, &revocations).await?;
-        Ok((ended.len(), recorded))
+            .collect())
     }
 
     /// The last access token of a session that ends now comes of a code that was under way.

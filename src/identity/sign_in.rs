@@ -60,6 +60,10 @@ impl Identity {
             None
         };
         let mut transaction = self.db.begin().await?;
+        // Hashing takes a while: a reset in between has ended all sessions, and this one must not come after it.
+        if !store::hold_password(&mut transaction, user.id, password_hash).await? {
+            return Err(SignInError::Refused);
+        }
         self.end_try_well(&mut transaction, &tried).await?;
         if let Some(better) = better_hash {
             store::set_password(&mut transaction, user.id, password_hash, &better).await?;

@@ -10,7 +10,7 @@ use crate::{
     accounts,
     audit::{self, Action, Actor, Record},
     crypto::Token,
-    types::{ClientContext, Fault},
+    types::{ClientContext, Fault, UserId},
 };
 
 /// Why an act by link or mail was not done.
@@ -33,12 +33,19 @@ impl From<Delayed> for LinkError {
 }
 
 impl Identity {
-    /// Uses up the link that verifies an address.
+    /// Uses up the link that verifies an address, for `signed_in`: mail alone does not prove an account. Whoever reads
+    /// the mail of an address with which somebody else signed up would confirm that stranger's account by a click;
+    /// they choose a new password instead.
     ///
     /// # Errors
     ///
     /// [`LinkError`].
-    pub async fn verify_email(&self, token: &Token, context: &ClientContext) -> Result<(), LinkError> {
+    pub async fn verify_email(
+        &self,
+        token: &Token,
+        signed_in: UserId,
+        context: &ClientContext,
+    ) -> Result<(), LinkError> {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
         let link = store::consume_link(&mut transaction, LinkPurpose::VerifyEmail, &token.digest(), now)
@@ -47,6 +54,9 @@ impl Identity {
         let (Some(user), Some(email)) = (link.user_id, link.email) else {
             return Err(Fault::internal("a link to verify an address without person or address").into());
         };
+        if user != signed_in {
+            return Err(LinkError::BadLink);
+        }
         if !store::verify_email(&mut transaction, user, &email, now).await? {
             return Err(LinkError::BadLink);
         }

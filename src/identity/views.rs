@@ -12,5 +12,5 @@ mod entry;
 pub use account::{Account, Activity, ActivityRecord, Invite, PendingEmail, SessionRow, Sessions};
 pub use entry::{
     CheckMail, ConfirmLink, FirstOperator, ForgottenPassword, LinkExpired, LinkPurpose, MailReason, Outcome,
-    OutcomeKind, Reauthenticate, ResetPassword, SignIn, SignUp, SignUpClosed,
+    OutcomeKind, Reauthenticate, ResetPassword, SignIn, SignInToConfirm, SignUp, SignUpClosed,
 };

@@ -1,5 +1,7 @@
 use std::{net::IpAddr, sync::Arc};
 
+use time::OffsetDateTime;
+
 use crate::{
     audit::Record,
     config::Config,
@@ -111,18 +113,28 @@ impl Authority {
         reason: Reason,
     ) -> Result<(), Fault> {
         let now = self.clock.now();
-        let entries: Vec<Revocation> = subjects
+        let entries = self.entries(subjects, reason, now);
+        let recorded = self.revocations.record(&mut transaction, now, &entries).await?;
+        transaction.commit().await?;
+        self.revocations.settle(recorded).await;
+        Ok(())
+    }
+
+    /// What goes to the log for `subjects` that are taken back now.
+    pub(super) fn entries(
+        &self,
+        subjects: &[Subject],
+        reason: Reason,
+        now: OffsetDateTime,
+    ) -> Vec<Revocation> {
+        subjects
             .iter()
             .map(|subject| Revocation {
                 subject: *subject,
                 reason,
                 until: self.until(*subject, now),
             })
-            .collect();
-        let recorded = self.revocations.record(&mut transaction, now, &entries).await?;
-        transaction.commit().await?;
-        self.revocations.settle(recorded).await;
-        Ok(())
+            .collect()
     }
 
     /// Ends an act that changed a client, with its record.
@@ -139,7 +151,7 @@ impl Authority {
 
     /// A client goes on after it was changed, and a person can be let in again, so neither stays revoked: what they
     /// hold is taken back by name, and the entry only makes nodes drop their copies.
-    fn until(&self, subject: Subject, now: time::OffsetDateTime) -> time::OffsetDateTime {
+    fn until(&self, subject: Subject, now: OffsetDateTime) -> OffsetDateTime {
         match subject {
             Subject::Client(_) | Subject::User(_) => now,
             Subject::Token(_) | Subject::Grant(_) | Subject::Session(_) => {

@@ -13,6 +13,7 @@ pub mod clients;
 mod code;
 mod connected_apps;
 mod consent;
+mod disown;
 mod error;
 pub mod grants;
 mod hint;
@@ -36,6 +37,7 @@ pub mod views;
 
 pub use authority::Authority;
 pub use block::{block_user, unblock_user};
+pub use disown::ConsentsAndGrants;
 pub use error::EndpointError;
 pub use jobs::jobs;
 pub use pages::WaitingRequests;

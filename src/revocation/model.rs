@@ -63,6 +63,8 @@ pub enum Reason {
     SignedOut,
     /// A new password ended what the old one began.
     PasswordChanged,
+    /// It was given before anybody had proved that the person's address is theirs.
+    Disowned,
     /// An operator blocked the person.
     Blocked,
     /// An operator, or its owner, switched the client off.
@@ -81,6 +83,7 @@ impl Reason {
             Self::Withdrawn => "withdrawn",
             Self::SignedOut => "signed_out",
             Self::PasswordChanged => "password_changed",
+            Self::Disowned => "disowned",
             Self::Blocked => "blocked",
             Self::Disabled => "disabled",
             Self::Deleted => "deleted",

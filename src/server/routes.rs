@@ -7,8 +7,8 @@ use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 use super::{Services, assets, health};
 use crate::{
     dashboard,
-    identity::{self, Identity, http::PendingRequests},
-    oauth::{self, Authority, WaitingRequests},
+    identity::{self, HeldByApps, Identity, http::PendingRequests},
+    oauth::{self, Authority, ConsentsAndGrants, WaitingRequests},
     types::{Clock, Entropy},
     web::{BrowserSettings, Parameters, TrustedProxies},
 };
@@ -26,11 +26,14 @@ pub(super) struct SharedData {
     authority: Data<Authority>,
     /// What the sign-in page asks of the capability above it.
     pending: Data<dyn PendingRequests>,
+    /// What a reset of the password asks of it.
+    held: Data<dyn HeldByApps>,
 }
 
 impl SharedData {
     pub(super) fn new(services: &Services) -> Self {
         let pending: Arc<dyn PendingRequests> = Arc::new(WaitingRequests(services.authority.clone()));
+        let held: Arc<dyn HeldByApps> = Arc::new(ConsentsAndGrants(services.authority.clone()));
         Self {
             clock: Data::new(services.clock.clone()),
             entropy: Data::new(services.entropy.clone()),
@@ -45,6 +48,7 @@ impl SharedData {
             identity: Data::new(services.identity.clone()),
             authority: Data::new(services.authority.clone()),
             pending: Data::from(pending),
+            held: Data::from(held),
         }
     }
 
@@ -61,6 +65,7 @@ impl SharedData {
             .app_data(self.identity.clone())
             .app_data(self.authority.clone())
             .app_data(self.pending.clone())
+            .app_data(self.held.clone())
             .configure(health::routes)
             .configure(assets::routes)
             .configure(identity::http::routes)

@@ -33,6 +33,10 @@ pub enum Failure {
     /// Not signed in: a redirect to the sign-in page, which comes back to this path.
     #[error("sign-in needed")]
     SignInNeeded { return_to: String },
+    /// Signed in, but nobody has shown that the address is theirs: a redirect to the account page, which sends the link
+    /// again.
+    #[error("the e-mail address is not verified")]
+    AddressUnverified,
     /// 500 or 503; the cause is in the log.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -45,7 +49,7 @@ impl ResponseError for Failure {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::SignInNeeded { .. } => StatusCode::SEE_OTHER,
+            Self::SignInNeeded { .. } | Self::AddressUnverified => StatusCode::SEE_OTHER,
             Self::Fault(Fault::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Fault(Fault::Internal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -61,6 +65,11 @@ impl ResponseError for Failure {
                     .finish();
                 return answer
                     .insert_header((header::LOCATION, format!("/sign-in?{query}")))
+                    .finish();
+            }
+            Self::AddressUnverified => {
+                return answer
+                    .insert_header((header::LOCATION, "/account?notice=confirm-first"))
                     .finish();
             }
             Self::TooManyRequests { retry_after } => {

@@ -3,6 +3,7 @@
 
 mod account;
 mod entry;
+mod hijack;
 mod links;
 mod onward;
 mod operators;

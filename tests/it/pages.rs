@@ -36,7 +36,11 @@ fn all() -> Vec<(&'static str, String)> {
         "confirm-link": identity::ConfirmLink::sample();
         "confirm-link-change": identity::ConfirmLink::sample_change();
         "link-expired": identity::LinkExpired::sample();
+        "sign-in-to-confirm": identity::SignInToConfirm::sample();
+        "sign-in-to-confirm-change": identity::SignInToConfirm::sample_change();
         "outcome": identity::Outcome::sample();
+        "outcome-reset": identity::Outcome::sample_reset();
+        "outcome-taken": identity::Outcome::sample_taken();
         "first-operator": identity::FirstOperator::sample();
         "reauthenticate": identity::Reauthenticate::sample();
         "account": identity::Account::sample();

@@ -70,11 +70,14 @@ async fn own_accounts(
     request: &HttpRequest,
     visitor: &Visitor,
 ) -> Result<Vec<Membership>, Failure> {
-    let user = visitor.require(request)?.user.id;
-    let mut all = accounts::memberships_of(&mut *authority.db.connection().await?, user).await?;
+    let user = &visitor.require(request)?.user;
+    let mut all = accounts::memberships_of(&mut *authority.db.connection().await?, user.id).await?;
     all.retain(|membership| membership.role.may(Permission::WriteApps));
     if all.is_empty() {
         return Err(Failure::Forbidden);
+    }
+    if !user.email_verified {
+        return Err(Failure::AddressUnverified);
     }
     Ok(all)
 }

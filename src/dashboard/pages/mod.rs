@@ -96,6 +96,7 @@ struct Seen {
     user: UserId,
     /// Whether the visitor also runs the server.
     operator: bool,
+    verified: bool,
     app: App,
     role: Role,
 }
@@ -119,6 +120,7 @@ impl Seen {
         Ok(Self {
             user: user.id,
             operator: user.operator,
+            verified: user.email_verified,
             app,
             role,
         })
@@ -150,12 +152,15 @@ impl Seen {
 
     /// # Errors
     ///
-    /// [`Failure::Forbidden`] if the visitor's role does not reach so far.
+    /// [`Failure::Forbidden`] if the visitor's role does not reach so far, [`Failure::AddressUnverified`] if nobody has
+    /// shown that their address is theirs: the account may turn out to be another's, who must find nothing planted.
     fn require(&self, permission: Permission) -> Result<(), Failure> {
-        if self.may(permission) {
-            Ok(())
-        } else {
+        if !self.may(permission) {
             Err(Failure::Forbidden)
+        } else if !self.verified {
+            Err(Failure::AddressUnverified)
+        } else {
+            Ok(())
         }
     }
 

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 
 use super::{
     super::{
-        Identity, Link, LinkError, LinkPurpose, Progress, ResetError,
+        HeldByApps, Identity, Link, LinkError, LinkPurpose, Progress, Reset, ResetError,
         http::Visitor,
         links::in_words,
         views::{self, MailReason, OutcomeKind},
@@ -50,8 +50,34 @@ fn button(
     })
 }
 
-fn outcome(visitor: &Visitor, kind: OutcomeKind) -> Result<HttpResponse, Failure> {
-    let onward = if visitor.signed_in.is_some() {
+/// The button, or what has to be done before: an address is confirmed for the account that is signed in, never by its
+/// mail alone.
+fn confirm_signed_in(
+    visitor: &Visitor,
+    purpose: LinkPurpose,
+    token: &Token,
+    link: Option<Link>,
+) -> Result<HttpResponse, Failure> {
+    let signed_in = visitor.signed_in.as_ref().map(|own| own.user.id);
+    match link {
+        Some(Link {
+            user_id: Some(user),
+            email: Some(email),
+        }) if signed_in != Some(user) => html_with(
+            StatusCode::FORBIDDEN,
+            &views::SignInToConfirm {
+                frame: visitor.frame()?,
+                email: email.to_string(),
+                return_to: format!("{}?token={}", purpose.path(), token.expose()),
+                new_account: purpose == LinkPurpose::VerifyEmail,
+            },
+        ),
+        link => button(visitor, purpose, token, link),
+    }
+}
+
+fn outcome(visitor: &Visitor, kind: OutcomeKind, onward: Option<String>) -> Result<HttpResponse, Failure> {
+    let start = if visitor.signed_in.is_some() {
         "/"
     } else {
         "/sign-in"
@@ -59,7 +85,7 @@ fn outcome(visitor: &Visitor, kind: OutcomeKind) -> Result<HttpResponse, Failure
     html(&views::Outcome {
         frame: visitor.frame()?,
         kind,
-        onward: onward.to_owned(),
+        onward: onward.unwrap_or_else(|| start.to_owned()),
     })
 }
 
@@ -79,7 +105,7 @@ pub(super) async fn show_verification(
 ) -> Result<HttpResponse, Failure> {
     let token = token(&query(parameters));
     let link = identity.look_at_link(LinkPurpose::VerifyEmail, &token).await?;
-    button(&visitor, LinkPurpose::VerifyEmail, &token, link)
+    confirm_signed_in(&visitor, LinkPurpose::VerifyEmail, &token, link)
 }
 
 /// `POST /verify-email`.
@@ -89,8 +115,14 @@ pub(super) async fn verify(
     form: Form,
 ) -> Result<HttpResponse, Failure> {
     let form = fields(form, &visitor)?;
-    match identity.verify_email(&token(&form), &visitor.context).await {
-        Ok(()) => outcome(&visitor, OutcomeKind::EmailVerified),
+    let token = token(&form);
+    let purpose = LinkPurpose::VerifyEmail;
+    let Some(own) = &visitor.signed_in else {
+        let link = identity.look_at_link(purpose, &token).await?;
+        return confirm_signed_in(&visitor, purpose, &token, link);
+    };
+    match identity.verify_email(&token, own.user.id, &visitor.context).await {
+        Ok(()) => outcome(&visitor, OutcomeKind::EmailVerified, None),
         Err(error) => failed(&visitor, LinkPurpose::VerifyEmail, error),
     }
 }
@@ -119,10 +151,11 @@ pub(super) async fn ask_for_reset(
     form: Form,
 ) -> Result<HttpResponse, Failure> {
     let form = fields(form, &visitor)?;
+    let onward = Onward::read(&form);
+    let waiting = pending(&request, &visitor, &onward).await?;
     let email: Email = match form.text("email").parse() {
         Ok(email) => email,
         Err(error) => {
-            let waiting = pending(&request, &visitor, &Onward::read(&form)).await?;
             let view = views::ForgottenPassword {
                 frame: visitor.frame()?,
                 request: banner(waiting.as_ref()),
@@ -131,7 +164,8 @@ pub(super) async fn ask_for_reset(
             return page(StatusCode::BAD_REQUEST, &view, None);
         }
     };
-    match identity.ask_for_reset(&email, &visitor.context).await {
+    let request = onward.request.filter(|_| waiting.is_some());
+    match identity.ask_for_reset(&email, request, &visitor.context).await {
         Ok(()) => html(&views::CheckMail {
             frame: visitor.frame()?,
             reason: MailReason::ResetPassword,
@@ -144,11 +178,13 @@ pub(super) async fn ask_for_reset(
 
 /// `GET /reset-password?token=…`.
 pub(super) async fn show_reset(
+    request: HttpRequest,
     visitor: Visitor,
     identity: Data<Identity>,
     parameters: Query,
 ) -> Result<HttpResponse, Failure> {
-    let token = token(&query(parameters));
+    let parameters = query(parameters);
+    let token = token(&parameters);
     if identity
         .look_at_link(LinkPurpose::ResetPassword, &token)
         .await?
@@ -156,31 +192,42 @@ pub(super) async fn show_reset(
     {
         return bad_link(&visitor, LinkPurpose::ResetPassword);
     }
+    let waiting = pending(&request, &visitor, &Onward::read(&parameters)).await?;
     html(&views::ResetPassword {
         frame: visitor.frame()?,
+        request: banner(waiting.as_ref()),
         token: token.expose().to_owned(),
         password: Field::default(),
     })
 }
 
-/// `POST /reset-password`.
+/// `POST /reset-password`. An app's request that waits in this browser goes on with the sign-in that follows.
 pub(super) async fn reset(
+    request: HttpRequest,
     mut visitor: Visitor,
     identity: Data<Identity>,
+    held: Data<dyn HeldByApps>,
     settings: Data<BrowserSettings>,
     form: Form,
 ) -> Result<HttpResponse, Failure> {
     let form = fields(form, &visitor)?;
     let token = token(&form);
+    let waiting = pending(&request, &visitor, &Onward::read(&form)).await?;
     match identity
-        .reset_password(&token, secret(&form, "password"), &visitor.context)
+        .reset_password(&token, secret(&form, "password"), &**held, &visitor.context)
         .await
     {
-        Ok(user) => {
+        Ok(Reset { user, first_proof }) => {
+            let kind = if first_proof {
+                OutcomeKind::AccountTaken
+            } else {
+                OutcomeKind::PasswordReset
+            };
+            let onward = waiting.map(|waiting| format!("/sign-in?request={}", waiting.banner.id));
             // Their session here has ended with all others; somebody else's has not.
             if visitor.signed_in.as_ref().is_some_and(|own| own.user.id == user) {
                 visitor.signed_in = None;
-                let mut response = outcome(&visitor, OutcomeKind::PasswordReset)?;
+                let mut response = outcome(&visitor, kind, onward)?;
                 for cookie in signed_out(&settings, "/")?.cookies() {
                     response
                         .add_cookie(&cookie)
@@ -188,13 +235,14 @@ pub(super) async fn reset(
                 }
                 return Ok(response);
             }
-            outcome(&visitor, OutcomeKind::PasswordReset)
+            outcome(&visitor, kind, onward)
         }
         Err(ResetError::BadLink) => bad_link(&visitor, LinkPurpose::ResetPassword),
         Err(ResetError::BadPassword(words)) => html_with(
             StatusCode::BAD_REQUEST,
             &views::ResetPassword {
                 frame: visitor.frame()?,
+                request: banner(waiting.as_ref()),
                 token: token.expose().to_owned(),
                 password: Field::default().with_error(words),
             },
@@ -220,8 +268,10 @@ pub(super) async fn show_email_change(
     parameters: Query,
 ) -> Result<HttpResponse, Failure> {
     let token = token(&query(parameters));
-    let (purpose, link) = side(&identity, &token).await?;
-    button(&visitor, purpose, &token, link)
+    match side(&identity, &token).await? {
+        (purpose @ LinkPurpose::ConfirmNewEmail, link) => confirm_signed_in(&visitor, purpose, &token, link),
+        (purpose, link) => button(&visitor, purpose, &token, link),
+    }
 }
 
 /// `POST /account/email/confirm`.
@@ -232,13 +282,17 @@ pub(super) async fn confirm_email_change(
 ) -> Result<HttpResponse, Failure> {
     let form = fields(form, &visitor)?;
     let token = token(&form);
-    let (purpose, _) = side(&identity, &token).await?;
+    let (purpose, link) = side(&identity, &token).await?;
+    let signed_in = visitor.signed_in.as_ref().map(|own| own.user.id);
+    if purpose == LinkPurpose::ConfirmNewEmail && signed_in.is_none() {
+        return confirm_signed_in(&visitor, purpose, &token, link);
+    }
     match identity
-        .confirm_email_change(purpose, &token, &visitor.context)
+        .confirm_email_change(purpose, &token, signed_in, &visitor.context)
         .await
     {
-        Ok(Progress::Half) => outcome(&visitor, OutcomeKind::EmailHalfChanged),
-        Ok(Progress::Done) => outcome(&visitor, OutcomeKind::EmailChanged),
+        Ok(Progress::Half) => outcome(&visitor, OutcomeKind::EmailHalfChanged, None),
+        Ok(Progress::Done) => outcome(&visitor, OutcomeKind::EmailChanged, None),
         Err(error) => failed(&visitor, purpose, error),
     }
 }

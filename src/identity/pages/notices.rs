@@ -21,11 +21,22 @@ const SENTENCES: &[(&str, &str)] = &[
     ("signed-out", "You are signed out."),
 ];
 
+/// What could not be done, by code.
+const TROUBLE: &[(&str, &str)] = &[(
+    "confirm-first",
+    "Confirm your e-mail address first: apps and clients are made in the name of somebody whose address is known. \
+     Open the link that we sent you, or have it sent again.",
+)];
+
 /// The notice that the address asks for.
 pub(super) fn notice(query: &Parameters) -> Option<Notice> {
     let code = query.text("notice");
-    SENTENCES
-        .iter()
-        .find(|(own, _)| *own == code)
-        .map(|(_, sentence)| Notice::success(*sentence))
+    let found = |list: &'static [(&str, &str)]| {
+        list.iter()
+            .find(|(own, _)| *own == code)
+            .map(|(_, sentence)| *sentence)
+    };
+    found(SENTENCES)
+        .map(Notice::success)
+        .or_else(|| found(TROUBLE).map(Notice::danger))
 }

@@ -118,6 +118,18 @@ pub(in super::super) async fn delete_links(
     Ok(())
 }
 
+/// Makes all links of a person void, whatever they are for.
+pub(in super::super) async fn delete_every_link(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+) -> Result<(), Fault> {
+    diesel::delete(one_time_links::table)
+        .filter(one_time_links::user_id.eq(user.uuid()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Makes earlier invitations of an address void.
 pub(in super::super) async fn delete_invitations(
     connection: &mut AsyncPgConnection,

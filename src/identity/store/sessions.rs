@@ -56,6 +56,21 @@ pub(in super::super) async fn signed_in(
         .transpose()
 }
 
+/// Holds a session against its end until the transaction ends; false if it has ended.
+pub(in super::super) async fn hold_session(
+    connection: &mut AsyncPgConnection,
+    id: SessionId,
+) -> Result<bool, Fault> {
+    let found: Option<Uuid> = sessions::table
+        .find(id.uuid())
+        .select(sessions::id)
+        .for_key_share()
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// Writes down that a session is in use, and puts off its end.
 pub(in super::super) async fn touch(
     connection: &mut AsyncPgConnection,

@@ -189,6 +189,24 @@ pub(in super::super) async fn set_password(
     Ok(updated == 1)
 }
 
+/// Holds a person as they are until the transaction ends, if their password is still the one that `was` read: whoever
+/// sets another one meanwhile waits, and ends the session that this transaction begins.
+pub(in super::super) async fn hold_password(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+    was: &str,
+) -> Result<bool, Fault> {
+    let found: Option<Uuid> = users::table
+        .find(id.uuid())
+        .filter(users::password_hash.eq(was))
+        .select(users::id)
+        .for_no_key_update()
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// Marks an address as its person's own; false if that person has another address by now, or had this one
 /// verified before.
 pub(in super::super) async fn verify_email(

@@ -181,11 +181,12 @@ impl CheckMail {
     }
 }
 
-/// `/reset-password`: field `password`, hidden `token`.
+/// `/reset-password`: field `password`, hidden `token` and `request`.
 #[derive(Template)]
 #[template(path = "identity/reset_password.html")]
 pub struct ResetPassword {
     pub frame: Frame,
+    pub request: Option<RequestBanner>,
     pub token: String,
     pub password: Field,
 }
@@ -195,8 +196,43 @@ impl ResetPassword {
     pub fn sample() -> Self {
         Self {
             frame: Frame::sample_signed_out(),
+            request: Some(RequestBanner::sample()),
             token: "sample-token".to_owned(),
             password: Field::default(),
+        }
+    }
+}
+
+/// What a link that confirms an address opens where nobody, or somebody else, is signed in.
+#[derive(Template)]
+#[template(path = "identity/sign_in_to_confirm.html")]
+pub struct SignInToConfirm {
+    pub frame: Frame,
+    /// The address in question.
+    pub email: String,
+    /// The path of the link, for after the sign-in.
+    pub return_to: String,
+    /// Whether the account was made with this address, and not just about to change to it.
+    pub new_account: bool,
+}
+
+impl SignInToConfirm {
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            frame: Frame::sample_signed_out(),
+            email: "ada@example.com".to_owned(),
+            return_to: "/verify-email?token=sample-token".to_owned(),
+            new_account: true,
+        }
+    }
+
+    #[must_use]
+    pub fn sample_change() -> Self {
+        Self {
+            frame: Frame::sample(),
+            new_account: false,
+            ..Self::sample()
         }
     }
 }
@@ -260,8 +296,10 @@ impl LinkExpired {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutcomeKind {
     EmailVerified,
-    /// Every session has ended.
+    /// Every session has ended; apps are as they were.
     PasswordReset,
+    /// The same, and it was the first proof that the address is theirs: apps hold nothing any more.
+    AccountTaken,
     /// One of both addresses has confirmed; the other has not yet.
     EmailHalfChanged,
     EmailChanged,
@@ -284,6 +322,22 @@ impl Outcome {
             frame: Frame::sample_signed_out(),
             kind: OutcomeKind::EmailVerified,
             onward: "/sign-in".to_owned(),
+        }
+    }
+
+    #[must_use]
+    pub fn sample_reset() -> Self {
+        Self {
+            kind: OutcomeKind::PasswordReset,
+            ..Self::sample()
+        }
+    }
+
+    #[must_use]
+    pub fn sample_taken() -> Self {
+        Self {
+            kind: OutcomeKind::AccountTaken,
+            ..Self::sample()
         }
     }
 }

@@ -3,6 +3,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Actor, Record, Subject},
+    identity,
     oauth::{
         Authority,
         consent::{self, Missing},
@@ -57,6 +58,10 @@ pub async fn decide(
     let mut transaction = authority.db.begin().await?;
     if !store::take(&mut transaction, waiting.id).await? {
         return Err(DecisionError::Gone);
+    }
+    // What is allowed in a session that ends meanwhile is not allowed any more.
+    if !identity::hold_session(&mut transaction, person.session.id).await? {
+        return Err(DecisionError::NotYet);
     }
     let record = |action, scopes: &ScopeSet| {
         Record::done(

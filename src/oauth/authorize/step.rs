@@ -3,7 +3,7 @@ use time::OffsetDateTime;
 use super::{Answer, AuthorizationError, AuthorizationRequest, ErrorCode, Incoming};
 use crate::{
     audit::{Action, Actor, Record, Subject},
-    identity::{Session, User},
+    identity::{self, Session, User},
     oauth::{
         Authority,
         code::{Binding, Code},
@@ -136,7 +136,14 @@ async fn consent_or_code(
     if client.first_party && !request.prompt.consent {
         drop(connection);
         let all = granted.union(&request.scopes);
-        remember_first_party(authority, incoming, &all, person, context).await?;
+        if !remember_first_party(authority, incoming, &all, person, context).await? {
+            return Ok(if request.prompt.none {
+                let error = AuthorizationError::new(ErrorCode::LoginRequired, "the session has just ended");
+                Step::Answer(incoming.reply.error(&error, &authority.issuer))
+            } else {
+                Step::SignIn
+            });
+        }
         return issue_code(authority, incoming, request, &request.scopes, person).map(Step::Answer);
     }
     if request.prompt.none {
@@ -158,17 +165,20 @@ async fn consent_or_code(
 }
 
 /// A client of the operator's own needs no page, but its consent is on record like any other, so that it is among
-/// the connected apps and can be withdrawn.
+/// the connected apps and can be withdrawn. False if the session has ended meanwhile.
 async fn remember_first_party(
     authority: &Authority,
     incoming: &Incoming,
     scopes: &ScopeSet,
     person: Person<'_>,
     context: &ClientContext,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let now = authority.clock.now();
     let client = &incoming.client;
     let mut transaction = authority.db.begin().await?;
+    if !identity::hold_session(&mut transaction, person.session.id).await? {
+        return Ok(false);
+    }
     consent::remember(
         &mut transaction,
         person.user.id,
@@ -191,7 +201,8 @@ async fn remember_first_party(
     .detail("first_party", true)
     .write(&mut transaction)
     .await?;
-    transaction.commit().await
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// Answers with a code for `scopes`.

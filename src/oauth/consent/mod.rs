@@ -2,7 +2,7 @@
 
 mod store;
 
-pub(super) use store::{find, of_user, remember, remove, touch};
+pub(super) use store::{find, of_user, remember, remove, remove_all, touch};
 
 use time::OffsetDateTime;
 

@@ -122,3 +122,15 @@ pub(in crate::oauth) async fn remove(
         .await?
         == 1)
 }
+
+/// Removes all that a person has allowed, and says to whom.
+pub(in crate::oauth) async fn remove_all(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+) -> Result<Vec<ClientId>, Fault> {
+    let clients: Vec<Uuid> = diesel::delete(consents::table.filter(consents::user_id.eq(user.uuid())))
+        .returning(consents::client_id)
+        .get_results(connection)
+        .await?;
+    Ok(clients.into_iter().map(ClientId::from_uuid).collect())
+}

@@ -16,15 +16,18 @@ pub enum RevokedReason {
     Withdrawn,
     /// The person was blocked.
     Blocked,
+    /// Somebody else proved to be the owner of the address.
+    Disowned,
 }
 
 impl RevokedReason {
-    pub(super) const fn name(self) -> &'static str {
+    pub(in crate::oauth) const fn name(self) -> &'static str {
         match self {
             Self::ClientRequest => "client_request",
             Self::Replay => "replay",
             Self::Withdrawn => "withdrawn",
             Self::Blocked => "blocked",
+            Self::Disowned => "disowned",
         }
     }
 }

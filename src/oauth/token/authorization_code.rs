@@ -1,6 +1,8 @@
 //! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.5). Redemption inserts the grant with the code's id
 //! under a unique index: of two redemptions, on whichever nodes, one wins.
 
+use time::OffsetDateTime;
+
 use super::TokenResponse;
 use crate::{
     audit::{Action, Actor, Record, Subject},
@@ -16,6 +18,7 @@ use crate::{
         refresh_token::RefreshToken,
         replay,
     },
+    revocation,
     types::{ClientContext, GrantId, RedirectUri, ScopeSet},
 };
 
@@ -66,6 +69,23 @@ fn is_refreshable(client: &Client, scopes: &ScopeSet) -> bool {
         && (scopes.contains("offline_access") || !scopes.contains("openid"))
 }
 
+/// Why a code is not good any more, if it is not. Whoever ends a session ends what it was about to give: a thief's code
+/// must not outlive the theft.
+fn code_is_over(
+    authority: &Authority,
+    code: &Code,
+    now: OffsetDateTime,
+) -> Result<Option<&'static str>, EndpointError> {
+    let session = revocation::Subject::Session(code.session_id);
+    Ok(if code.is_expired(now) {
+        Some("code has expired")
+    } else if authority.revocations.view()?.is_revoked(&session) {
+        Some("the sign-in session in which the code was given has ended")
+    } else {
+        None
+    })
+}
+
 pub(super) async fn redeem(
     authority: &Authority,
     client: &Client,
@@ -74,11 +94,9 @@ pub(super) async fn redeem(
 ) -> Result<TokenResponse, EndpointError> {
     let now = authority.clock.now();
     let code = redemption.open(authority, client)?;
-    if code.is_expired(now) {
+    if let Some(because) = code_is_over(authority, &code, now)? {
         replay::of_code(authority, client, code.id, context).await?;
-        return Err(EndpointError::InvalidGrant {
-            because: "code has expired",
-        });
+        return Err(EndpointError::InvalidGrant { because });
     }
     let refreshable = is_refreshable(client, &code.scopes);
     let lifetimes = &authority.config.lifetimes;

@@ -173,3 +173,57 @@ async fn an_app_that_wants_a_fresh_sign_in_gets_one_and_only_one() {
     assert_eq!(page.url.path(), "/oauth/authorize/continue");
     assert!(page.text().contains("owner@example.com"), "{}", page.text());
 }
+
+#[tokio::test]
+async fn a_request_survives_a_forgotten_password() {
+    let app = TestApp::start().await;
+    let client = client(&app).await;
+    person(&app, "ada@example.com").await;
+    let browser = app.browser();
+    let page = browser.get(&request(client, "")).await;
+    let id = page.forms()[0].value("request").unwrap().to_owned();
+    let page = browser.get(&format!("/forgot-password?request={id}")).await;
+    browser.submit(&page, &[("email", "ada@example.com")]).await;
+    let link = last_link(&app, "ada@example.com").await;
+    // In another browser the request is nobody's.
+    assert!(!app.browser().get(&link).await.text().contains("Fieldnotes"));
+    let page = browser.get(&link).await;
+    assert!(
+        page.text().contains("to continue to Fieldnotes"),
+        "{}",
+        page.text()
+    );
+    let page = browser.submit(&page, &[("password", "password1")]).await;
+    assert!(
+        page.text().contains("to continue to Fieldnotes"),
+        "{}",
+        page.text()
+    );
+    let page = browser.submit(&page, &[("password", OTHER_PASSWORD)]).await;
+    assert_eq!(page.heading(), "Password changed");
+    let onward = format!("/sign-in?request={id}");
+    assert!(page.html.contains(&format!("href=\"{onward}\"")), "{}", page.html);
+    let page = browser.get(&onward).await;
+    let page = browser
+        .submit(
+            &page,
+            &[("email", "ada@example.com"), ("password", OTHER_PASSWORD)],
+        )
+        .await;
+    assert_eq!(page.url.path(), "/oauth/authorize/continue");
+    let page = browser.submit(&page, &[("decision", "deny")]).await;
+    assert!(page.leads_to().is_some());
+
+    // An id that is not this browser's does not travel.
+    let page = app.browser().get("/forgot-password").await;
+    assert!(page.forms()[0].value("request").is_none());
+    app.advance(Duration::from_secs(1));
+    let theirs = app.browser();
+    let mut form = theirs.get("/forgot-password").await.forms().remove(0);
+    form.fields.retain(|(name, _)| name != "email");
+    form.fields
+        .push(("email".to_owned(), "ada@example.com".to_owned()));
+    form.fields.push(("request".to_owned(), id.clone()));
+    theirs.send(&form).await;
+    assert!(!last_link(&app, "ada@example.com").await.contains(&id));
+}

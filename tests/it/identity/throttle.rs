@@ -169,12 +169,12 @@ async fn mail_to_one_address_cannot_be_asked_for_without_end() {
         let email = email.parse().unwrap();
         for host in 1..=6 {
             app.identity
-                .ask_for_reset(&email, &context(&format!("198.51.100.{host}")))
+                .ask_for_reset(&email, None, &context(&format!("198.51.100.{host}")))
                 .await
                 .unwrap();
         }
         app.identity
-            .ask_for_reset(&email, &context("198.51.100.9"))
+            .ask_for_reset(&email, None, &context("198.51.100.9"))
             .await
             .unwrap_err();
     }

@@ -14,7 +14,7 @@ mod authorize;
 mod consent;
 mod crates;
 mod faults;
-mod flow;
+pub mod flow;
 mod introspection;
 mod keys;
 mod openid;
