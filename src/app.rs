@@ -111,6 +111,7 @@ impl App {
         let keyring = Keyring::load(
             &mut *db.connection().await?,
             masters,
+            (config.master_key.source == MasterKeySource::File).then(|| master_key_file(&config)),
             clock.clone(),
             entropy.clone(),
         )
@@ -237,7 +238,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// If the database is out of reach, or a key's master key is not given.
+    /// If the database is out of reach.
     pub async fn read_keys(&self) -> Result<(), Fault> {
         let mut connection = self.db.connection().await?;
         self.keyring.reload(&mut connection).await?;

@@ -181,6 +181,7 @@ CREATE TABLE grants (
     redirect_host text NOT NULL,
     authenticated_at timestamptz NOT NULL,
     generation integer NOT NULL,
+    refresh_key_id integer,
     rotated_at timestamptz NOT NULL,
     refreshes bigint NOT NULL,
     context_mac bytea NOT NULL,
@@ -193,6 +194,7 @@ CREATE TABLE grants (
     CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL))
 ) WITH (fillfactor = 50);
 COMMENT ON COLUMN grants.generation IS 'The only refresh token that is good now is the one of this generation.';
+COMMENT ON COLUMN grants.refresh_key_id IS 'The derived key that made that token; null where none was given.';
 COMMENT ON COLUMN grants.ends_at IS 'The absolute limit, where the operator set one; expires_at never passes it.';
 CREATE INDEX grants_user_client ON grants (user_id, client_id);
 CREATE INDEX grants_client ON grants (client_id);
@@ -219,8 +221,10 @@ CREATE TABLE derived_keys (
     version integer NOT NULL,
     master_key_id text NOT NULL,
     active_from timestamptz NOT NULL,
+    retired_at timestamptz,
     UNIQUE (purpose, version)
 );
+COMMENT ON COLUMN derived_keys.retired_at IS 'From then on nothing opens or verifies with this key.';
 
 -- Revocation: the log, its head, and the nodes that follow it.
 

@@ -151,6 +151,7 @@ actions! {
     ScopeChanged = "scope.changed", "Scope changed";
     ScopeRemoved = "scope.removed", "Scope removed from the catalogue";
     KeyRotated = "key.rotated", "Server key rotated";
+    KeyRetired = "key.retired", "Server key retired";
 }
 
 /// How it went.

@@ -1,43 +1,50 @@
-//! `claviger keys`: which keys there are, and their successors. Older keys go on opening and verifying.
+//! `claviger keys`: which keys there are, their successors, and their end. An older key goes on opening and verifying
+//! until nothing needs it any more, or an operator ends it.
+
+mod list;
+mod retire;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{
-    Refused,
-    output::{answer, table},
-};
+use super::{Refused, output::answer};
 use crate::{
     app::{self, App},
-    audit::{Action, Actor, Record, Subject},
+    audit::Actor,
     config::{Config, MasterKeySource},
     crypto::Purpose,
+    oauth::derived_keys,
     types::Entropy,
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Show which keys there are; no key is ever shown itself
-    Status {
+    /// Show which keys there are, how long each serves, and what hangs on it; no key is ever shown itself
+    List {
+        /// Show those that are retired, too
+        #[arg(long)]
+        all: bool,
         /// Print one line of JSON
         #[arg(long)]
         json: bool,
     },
     /// Make successors of keys: of all derived keys, or of what is named
     Rotate(Rotate),
+    /// End derived keys that have leaked, with all that they made
+    Retire(retire::Retire),
 }
 
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct Which {
-    /// Only the derived key of this purpose (see `keys status`)
+    /// Only the derived key of this purpose (see `keys list`)
     #[arg(long, value_parser = purpose)]
     purpose: Option<Purpose>,
     /// The keys that sign tokens
     #[arg(long)]
     signing: bool,
-    /// The master key, where it is in a file; servers use it once they are started again
+    /// The master key, where it is in a file; further keys are derived from it by the next `keys rotate`
     #[arg(long)]
     master: bool,
 }
@@ -68,68 +75,19 @@ fn moment(at: OffsetDateTime) -> String {
 impl Command {
     pub(super) async fn run(self, app: App) -> Result<(), Refused> {
         match self {
-            Self::Status { json } => {
-                status(&app, json);
-                Ok(())
-            }
+            Self::List { all, json } => list::run(&app, all, json).await,
             Self::Rotate(rotate) => rotate.run(&app).await,
+            Self::Retire(retire) => retire.run(&app).await,
         }
     }
 
-    /// What needs no database, and must not be done with one at hand: the keys derived from a new master key
-    /// come with the next start.
+    /// What needs no database.
     pub(super) fn without_database(&self, config: &Config) -> Option<Result<(), Refused>> {
         match self {
             Self::Rotate(Rotate { which, json }) if which.master => Some(rotate_master(config, *json)),
             _ => None,
         }
     }
-}
-
-fn status(app: &App, json: bool) {
-    let derived = app.keyring.status();
-    let signing = app.authority.signing.status();
-    let value = json!({
-        "derived": derived.iter().map(|key| json!({
-            "id": key.id.0,
-            "purpose": key.purpose.name(),
-            "master_key": key.master_key_id,
-            "active_from": moment(key.active_from),
-            "current": key.current,
-        })).collect::<Vec<_>>(),
-        "signing": signing.iter().map(|key| json!({
-            "kid": key.kid,
-            "alg": format!("{:?}", key.algorithm),
-            "signs_from": moment(key.signs_from),
-            "signs_until": key.signs_until.map(moment),
-        })).collect::<Vec<_>>(),
-    });
-    answer(json, &value, || {
-        let derived = table(
-            ["derived key", "purpose", "master key", "active from", ""],
-            derived.iter().map(|key| {
-                [
-                    key.id.0.to_string(),
-                    key.purpose.name().to_owned(),
-                    key.master_key_id.clone(),
-                    moment(key.active_from),
-                    if key.current { "in use" } else { "" }.to_owned(),
-                ]
-            }),
-        );
-        let signing = table(
-            ["signing key", "alg", "signs from", "until"],
-            signing.iter().map(|key| {
-                [
-                    key.kid.clone(),
-                    format!("{:?}", key.algorithm),
-                    moment(key.signs_from),
-                    key.signs_until.map(moment).unwrap_or_default(),
-                ]
-            }),
-        );
-        format!("{derived}\n\n{signing}")
-    });
 }
 
 impl Rotate {
@@ -146,25 +104,12 @@ impl Rotate {
             .which
             .purpose
             .map_or_else(|| Purpose::ALL.to_vec(), |purpose| vec![purpose]);
-        let mut transaction = app.db.begin().await?;
-        for purpose in &purposes {
-            let version = app.keyring.rotate(&mut transaction, *purpose).await?;
-            Record::done(
-                app.clock.now(),
-                Actor::Operator,
-                Action::KeyRotated,
-                Subject::Key(purpose.name().to_owned()),
-            )
-            .detail("version", version)
-            .write(&mut transaction)
-            .await?;
-        }
-        transaction.commit().await?;
+        derived_keys::rotate(&app.authority, &purposes, Actor::Operator).await?;
         let names: Vec<_> = purposes.iter().map(|purpose| purpose.name()).collect();
         answer(self.json, &json!({ "rotated": names }), || {
             format!(
-                "Rotated {}: the new keys are in use in 30 seconds, and what the old ones sealed is sealed anew \
-                 by a job",
+                "Rotated {}: the new keys are in use in 30 seconds. The old ones go on opening and verifying, and are \
+                 retired when nothing needs them any more: see `claviger keys list`",
                 names.join(", ")
             )
         });
@@ -176,7 +121,7 @@ fn rotate_master(config: &Config, json: bool) -> Result<(), Refused> {
     if config.master_key.source != MasterKeySource::File {
         return Err(Refused::Because(
             "the master key comes from the environment: put a new one before the old ones there, with a comma \
-             between, and start the servers again"
+             between, start the servers again one by one, and then run `claviger keys rotate`"
                 .to_owned(),
         ));
     }
@@ -185,8 +130,8 @@ fn rotate_master(config: &Config, json: bool) -> Result<(), Refused> {
         .map_err(|error| Refused::Because(error.to_string()))?;
     let ids: Vec<_> = keys.ids().collect();
     answer(json, &json!({ "rotated": "master", "master_keys": ids }), || {
-        "Made a new master key. Give the file to every server, back it up, and start all servers again: from \
-         then on new keys are derived from it"
+        "Made a new master key. Give the file to every server and back it up; no server needs a restart. Then derive \
+         keys from it: `claviger keys rotate`, or, if the old one has leaked, `claviger keys retire --old-masters`"
             .to_owned()
     });
     Ok(())

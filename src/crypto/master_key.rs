@@ -97,7 +97,7 @@ impl MasterKey for OpenedMasterKey {
 
 /// All master keys that are in use: the newest seals, the older ones still open what they sealed.
 #[derive(Clone)]
-pub struct MasterKeys(Arc<[Box<dyn MasterKey>]>);
+pub struct MasterKeys(Arc<[Arc<dyn MasterKey>]>);
 
 impl MasterKeys {
     /// Takes keys, newest first.
@@ -105,7 +105,7 @@ impl MasterKeys {
     /// # Errors
     ///
     /// [`MasterKeyError::Missing`] if there is none.
-    pub fn new(keys: Vec<Box<dyn MasterKey>>) -> Result<Self, MasterKeyError> {
+    pub fn new(keys: Vec<Arc<dyn MasterKey>>) -> Result<Self, MasterKeyError> {
         if keys.is_empty() {
             Err(MasterKeyError::Missing)
         } else {
@@ -126,7 +126,7 @@ impl MasterKeys {
         Self::new(
             parts
                 .map(|part| {
-                    OpenedMasterKey::from_base64(part).map(|key| -> Box<dyn MasterKey> { Box::new(key) })
+                    OpenedMasterKey::from_base64(part).map(|key| -> Arc<dyn MasterKey> { Arc::new(key) })
                 })
                 .collect::<Result<_, _>>()?,
         )
@@ -135,6 +135,12 @@ impl MasterKeys {
     /// The ids, newest first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|key| key.id())
+    }
+
+    /// Those of `newer`, and of these whichever is not among them.
+    pub(super) fn and(&self, newer: &Self) -> Self {
+        let older = self.0.iter().filter(|key| newer.find(key.id()).is_none());
+        Self(newer.0.iter().chain(older).cloned().collect())
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&dyn MasterKey> {
@@ -171,11 +177,19 @@ impl FileMasterKey {
                 written => written?,
             }
         }
+        self.read_keys()
+    }
+
+    /// Reads the keys that are there.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, can be read by others, or holds something else.
+    pub fn read_keys(&self) -> Result<MasterKeys, MasterKeyError> {
         MasterKeys::from_text(&self.read()?)
     }
 
-    /// Puts a new key before the others; every server must then be told, by a restart, before anything is
-    /// sealed under it.
+    /// Puts a new key before the others. Every server must have it before keys are derived from it.
     ///
     /// # Errors
     ///
@@ -190,7 +204,7 @@ impl FileMasterKey {
         next.write(&lines.collect::<Vec<_>>())?;
         fs::rename(&next.0, &self.0).map_err(|cause| self.at_fault(cause))?;
         self.sync_folder()?;
-        MasterKeys::from_text(&self.read()?)
+        self.read_keys()
     }
 
     fn fresh(entropy: &Entropy) -> Zeroizing<String> {

@@ -5,15 +5,17 @@ mod keyring;
 mod master_key;
 mod origin;
 mod password;
+mod purpose;
 mod seal;
 mod signing;
 mod store;
 mod token;
 
-pub use keyring::{KeyId, KeyStatus, Keyring, Mac, Purpose};
+pub use keyring::Keyring;
 pub use master_key::{FileMasterKey, MasterKey, MasterKeyError, MasterKeys, OpenedMasterKey};
 pub use origin::Origin;
 pub use password::PasswordHasher;
+pub use purpose::{KeyId, KeyState, KeyStatus, Mac, Purpose};
 pub use seal::{Place, Unsealed};
 pub use signing::{JwtType, SigningKey};
 pub use token::{Token, decode_base64url, digest, encode_base64url, same};

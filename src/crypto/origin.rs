@@ -26,7 +26,7 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// If there is no key, which [`Keyring::load`] rules out.
+    /// As [`Keyring::current_id`].
     pub fn seal_origin(&self, place: &Place, origin: &Origin) -> Result<Vec<u8>, Fault> {
         let plain = postcard::to_stdvec(origin).map_err(Fault::internal)?;
         self.seal(Purpose::ClientContext, place, &plain)

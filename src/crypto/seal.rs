@@ -3,7 +3,7 @@ use std::fmt::Display;
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use zeroize::Zeroizing;
 
-use super::keyring::{KeyId, Keyring, Purpose};
+use super::{KeyId, Keyring, Purpose};
 use crate::types::Fault;
 
 /// Where a sealed value lives. It is authenticated with the value, so that one moved elsewhere does not open.
@@ -32,7 +32,7 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// If there is no key, which [`Keyring::load`] rules out.
+    /// As [`Keyring::current_id`].
     pub fn seal(&self, purpose: Purpose, place: &Place, plaintext: &[u8]) -> Result<Vec<u8>, Fault> {
         let key = self.current(purpose)?;
         let nonce: [u8; NONCE_LEN] = self.entropy.bytes();

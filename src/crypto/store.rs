@@ -2,24 +2,25 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 
-use super::keyring::{KeyId, KeyRecord, Purpose};
+use super::{KeyId, Purpose, keyring::KeyRecord};
 use crate::{db::schema::derived_keys, types::Fault};
 
 pub(super) async fn all(connection: &mut AsyncPgConnection) -> Result<Vec<KeyRecord>, Fault> {
-    let rows: Vec<(i32, String, i32, String, OffsetDateTime)> = derived_keys::table
+    let rows: Vec<(i32, String, i32, String, OffsetDateTime, Option<OffsetDateTime>)> = derived_keys::table
         .order(derived_keys::id)
         .load(connection)
         .await?;
     // A purpose that this build does not know belongs to a newer one beside it.
     Ok(rows
         .into_iter()
-        .filter_map(|(id, purpose, version, master_key_id, active_from)| {
+        .filter_map(|(id, purpose, version, master_key_id, active_from, retired_at)| {
             Some(KeyRecord {
                 id: KeyId(id),
                 purpose: Purpose::named(&purpose)?,
                 version,
                 master_key_id,
                 active_from,
+                retired_at,
             })
         })
         .collect())
@@ -44,4 +45,18 @@ pub(super) async fn insert(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Lets a key end; false if it has an end already.
+pub(super) async fn retire(
+    connection: &mut AsyncPgConnection,
+    id: KeyId,
+    at: OffsetDateTime,
+) -> Result<bool, Fault> {
+    let retired = diesel::update(derived_keys::table.find(id.0))
+        .filter(derived_keys::retired_at.is_null())
+        .set(derived_keys::retired_at.eq(at))
+        .execute(connection)
+        .await?;
+    Ok(retired == 1)
 }

@@ -113,6 +113,7 @@ diesel::table! {
         version -> Integer,
         master_key_id -> Text,
         active_from -> Timestamptz,
+        retired_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -138,6 +139,7 @@ diesel::table! {
         redirect_host -> Text,
         authenticated_at -> Timestamptz,
         generation -> Integer,
+        refresh_key_id -> Nullable<Integer>,
         rotated_at -> Timestamptz,
         refreshes -> BigInt,
         context_mac -> Binary,

@@ -5,7 +5,7 @@ use time::{OffsetDateTime, UtcDateTime};
 
 use super::Authority;
 use crate::{
-    crypto::{Place, Purpose, decode_base64url, encode_base64url},
+    crypto::{KeyId, Place, Purpose, decode_base64url, encode_base64url},
     types::{ClientId, CodeId, Fault, ScopeSet, SessionId, UserId},
 };
 
@@ -90,13 +90,21 @@ impl Code {
     }
 
     /// Opens a code, expired or not; none for anything that this server did not seal.
-    #[must_use]
-    pub fn open(authority: &Authority, text: &str) -> Option<Self> {
-        let sealed = decode_base64url(text)?;
+    ///
+    /// # Errors
+    ///
+    /// If this node lacks the key that sealed it.
+    pub fn open(authority: &Authority, text: &str) -> Result<Option<Self>, Fault> {
+        let Some(sealed) = decode_base64url(text) else {
+            return Ok(None);
+        };
+        if let Some(key_id) = sealed.first_chunk::<4>() {
+            authority.keyring.can_tell(KeyId::from_bytes(*key_id))?;
+        }
         let plain = authority
             .keyring
-            .open(Purpose::AuthorizationCode, &place(), &sealed)?;
-        postcard::from_bytes(&plain).ok()
+            .open(Purpose::AuthorizationCode, &place(), &sealed);
+        Ok(plain.and_then(|plain| postcard::from_bytes(&plain).ok()))
     }
 
     #[must_use]

@@ -65,7 +65,7 @@ pub async fn introspect(
     let token = form
         .one("token")?
         .ok_or_else(|| EndpointError::InvalidRequest("token is missing".into()))?;
-    Ok(match RefreshToken::decode(&authority.keyring, token) {
+    Ok(match RefreshToken::decode(&authority.keyring, token)? {
         Some(refresh_token) => of_refresh_token(authority, refresh_token).await?,
         None => access_token::inspect(authority, token)
             .await?

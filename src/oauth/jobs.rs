@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Authority, authorize, grants};
+use super::{Authority, authorize, derived_keys, grants};
 use crate::{audit::Actor, jobs::Job, types::Fault};
 
 /// How long an ended grant stays, so that a replay of its tokens is still told from a forgery in the trail.
@@ -13,7 +13,7 @@ const GRANT_AFTERLIFE: Duration = Duration::from_hours(24);
 pub fn jobs(authority: &Authority) -> Vec<Job> {
     let cleanup = authority.config.jobs.cleanup_interval.duration();
     let batch = i64::from(authority.config.jobs.batch);
-    let (keys, seals) = (authority.clone(), authority.clone());
+    let (keys, seals, derived) = (authority.clone(), authority.clone(), authority.clone());
     vec![
         Job::new(
             "oauth.authorization-requests",
@@ -43,6 +43,10 @@ pub fn jobs(authority: &Authority) -> Vec<Job> {
         Job::new("oauth.signing-keys", Duration::from_hours(1), move |_, _| {
             let keys = keys.clone();
             async move { count(keys.signing.rotate_due(Actor::System).await?) }
+        }),
+        Job::new("oauth.derived-keys", cleanup, move |_, _| {
+            let derived = derived.clone();
+            async move { count(derived_keys::retire_due(&derived).await?) }
         }),
         Job::new("oauth.reseal", cleanup, move |db, _| {
             let seals = seals.clone();

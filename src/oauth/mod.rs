@@ -13,6 +13,7 @@ pub mod clients;
 mod code;
 mod connected_apps;
 mod consent;
+pub mod derived_keys;
 mod disown;
 mod error;
 pub mod grants;

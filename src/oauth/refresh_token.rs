@@ -18,17 +18,16 @@ pub struct RefreshToken {
 const PREFIX: &str = "rt_";
 
 impl RefreshToken {
-    /// The text of this token under the current key.
+    /// The text of this token under a key.
     ///
     /// # Errors
     ///
-    /// If there is no key.
-    pub fn encode(&self, keyring: &Keyring) -> Result<Token, Fault> {
-        let key_id = keyring.current_id(Purpose::RefreshToken)?;
+    /// If that key is retired, or none.
+    pub fn encode(&self, keyring: &Keyring, key_id: KeyId) -> Result<Token, Fault> {
         let message = self.message(key_id);
         let mac = keyring
             .mac_with(Purpose::RefreshToken, key_id, &message)
-            .ok_or_else(|| Fault::internal("the current refresh key is gone"))?;
+            .ok_or_else(|| Fault::unavailable("the key of a refresh token was retired while it was made"))?;
         Ok(Token::from(format!(
             "{PREFIX}{}",
             encode_base64url(&[message.as_slice(), &mac.tag].concat())
@@ -36,8 +35,23 @@ impl RefreshToken {
     }
 
     /// Reads a token that this server made; none for anything else.
-    #[must_use]
-    pub fn decode(keyring: &Keyring, text: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If this node lacks the key that it names.
+    pub fn decode(keyring: &Keyring, text: &str) -> Result<Option<Self>, Fault> {
+        match Self::parts(text) {
+            Some((token, key_id, tag)) => {
+                keyring.can_tell(key_id)?;
+                let mac = keyring.mac_with(Purpose::RefreshToken, key_id, &token.message(key_id));
+                Ok(mac.is_some_and(|mac| same(&tag, &mac.tag)).then_some(token))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// What the text says, and what is to prove it.
+    fn parts(text: &str) -> Option<(Self, KeyId, Vec<u8>)> {
         let bytes = decode_base64url(text.strip_prefix(PREFIX)?)?;
         let (key_id, rest) = bytes.split_first_chunk::<4>()?;
         let (grant, rest) = rest.split_first_chunk::<16>()?;
@@ -47,8 +61,7 @@ impl RefreshToken {
             grant_id: GrantId::from_uuid(Uuid::from_bytes(*grant)),
             generation: i32::from_be_bytes(*generation),
         };
-        let mac = keyring.mac_with(Purpose::RefreshToken, key_id, &token.message(key_id))?;
-        same(tag, &mac.tag).then_some(token)
+        Some((token, key_id, tag.to_vec()))
     }
 
     fn message(&self, key_id: KeyId) -> Vec<u8> {

@@ -32,7 +32,7 @@ pub async fn revoke(
     let token = form
         .one("token")?
         .ok_or_else(|| EndpointError::InvalidRequest("token is missing".into()))?;
-    match RefreshToken::decode(&authority.keyring, token) {
+    match RefreshToken::decode(&authority.keyring, token)? {
         Some(refresh_token) => revoke_grant(authority, &client, refresh_token, context).await?,
         None => revoke_access_token(authority, &client, token, context).await?,
     }

@@ -11,12 +11,13 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::Services;
-use crate::{db::Db, revocation::Revocations};
+use crate::{crypto::Keyring, db::Db, revocation::Revocations};
 
 /// What readiness depends on.
 pub(super) struct Health {
     db: Db,
     revocations: Revocations,
+    keyring: Keyring,
 }
 
 /// Whoever asks whether we are ready wants to know soon.
@@ -27,15 +28,17 @@ impl Health {
         Self {
             db: services.db.clone(),
             revocations: services.revocations.clone(),
+            keyring: services.keyring.clone(),
         }
     }
 
     /// Each thing that must be well, and whether it is. Migrations are done: without them no server starts.
-    async fn checks(&self) -> [(&'static str, bool); 2] {
+    async fn checks(&self) -> [(&'static str, bool); 3] {
         let database = matches!(timeout(PATIENCE, self.db.ping()).await, Ok(Ok(())));
         [
             ("database", database),
             ("revocation_log", self.revocations.view().is_ok()),
+            ("master_key", self.keyring.missing_master_keys().is_empty()),
         ]
     }
 }

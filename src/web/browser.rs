@@ -99,18 +99,13 @@ impl Browser {
     /// [`Failure::Forbidden`] otherwise.
     pub fn check_csrf(&self, session: Option<[u8; 32]>, form: &Parameters) -> Result<(), Failure> {
         let presented = decode_base64url(form.text("csrf_token")).unwrap_or_default();
-        let expected = presented.split_first_chunk::<4>().and_then(|(id, tag)| {
-            let key_id = KeyId::from_bytes(*id);
-            Some((
-                tag,
-                self.settings
-                    .keyring
-                    .mac_with(Purpose::Csrf, key_id, &self.binding(session))?,
-            ))
-        });
-        match expected {
-            Some((tag, mac)) if same(tag, &mac.tag) => Ok(()),
-            _ => Err(Failure::Forbidden),
+        let (id, tag) = presented.split_first_chunk::<4>().ok_or(Failure::Forbidden)?;
+        let key_id = KeyId::from_bytes(*id);
+        let keyring = &self.settings.keyring;
+        keyring.can_tell(key_id)?;
+        match keyring.mac_with(Purpose::Csrf, key_id, &self.binding(session)) {
+            Some(mac) if same(tag, &mac.tag) => Ok(()),
+            Some(_) | None => Err(Failure::Forbidden),
         }
     }
 

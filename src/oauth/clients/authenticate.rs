@@ -7,9 +7,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{Client, ClientKind, secrets, store, throttle::network};
 use crate::{
     audit::{Action, Actor, Record, Subject},
-    crypto::{Purpose, Token, same},
+    crypto::{KeyId, Purpose, Token, same},
     oauth::Authority,
-    types::{ClientContext, ClientId, Fault},
+    types::{ClientContext, ClientId, ClientSecretId, Fault},
     web::{Parameters, Repeated},
 };
 
@@ -207,27 +207,61 @@ pub async fn authenticate(
 }
 
 async fn secret_is_good(authority: &Authority, client: &Client, secret: &Token) -> Result<bool, Fault> {
-    let now = authority.clock.now();
-    let mut good = None;
-    for own in &client.secrets {
-        let message = secrets::message(client.id, secret);
-        let presented = authority
-            .keyring
-            .mac_with(Purpose::ClientSecret, own.mac.key_id, &message);
-        if presented.is_some_and(|mac| same(&mac.tag, &own.mac.tag)) && own.is_live(now) {
-            good = Some(own);
-        }
+    let mut own = look_for(authority, client, secret)?;
+    if matches!(own, Found::Unreadable) {
+        // This node's copy is older than the end of the key that it names: another node digested the secret anew.
+        authority.clients.forget(client.id);
+        own = match authority.clients.get(client.id).await? {
+            Some(client) => look_for(authority, &client, secret)?,
+            None => Found::No,
+        };
     }
-    let Some(own) = good else { return Ok(false) };
-    if own.mac.key_id != authority.keyring.current_id(Purpose::ClientSecret)? {
+    let Found::Yes(id, key_id) = own else {
+        return Ok(false);
+    };
+    // A node that cannot digest anew now leaves it to one that can.
+    if authority
+        .keyring
+        .current_id(Purpose::ClientSecret)
+        .is_ok_and(|current| current != key_id)
+    {
         let mac = authority
             .keyring
             .mac(Purpose::ClientSecret, &secrets::message(client.id, secret))?;
-        store::rehash_secret(&mut *authority.db.connection().await?, own.id, mac).await?;
+        store::rehash_secret(&mut *authority.db.connection().await?, id, mac).await?;
         // Or every further request would digest it anew, and write.
         authority.clients.forget(client.id);
     }
     Ok(true)
+}
+
+/// Whether a secret is one of the client's.
+enum Found {
+    Yes(ClientSecretId, KeyId),
+    No,
+    /// No, but a digest is under a key that this node does not have any more.
+    Unreadable,
+}
+
+fn look_for(authority: &Authority, client: &Client, secret: &Token) -> Result<Found, Fault> {
+    let now = authority.clock.now();
+    let message = secrets::message(client.id, secret);
+    let (mut found, mut lacks) = (Found::No, Ok(()));
+    for own in client.secrets.iter().filter(|own| own.is_live(now)) {
+        let key_id = own.mac.key_id;
+        match authority
+            .keyring
+            .mac_with(Purpose::ClientSecret, key_id, &message)
+        {
+            Some(mac) if same(&mac.tag, &own.mac.tag) => return Ok(Found::Yes(own.id, key_id)),
+            Some(_) => {}
+            None => {
+                lacks = lacks.and(authority.keyring.can_tell(key_id));
+                found = Found::Unreadable;
+            }
+        }
+    }
+    lacks.map(|()| found)
 }
 
 /// One record when guessing is stopped, not one for each guess: the trail must not be floodable.

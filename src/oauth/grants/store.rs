@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Fingerprint, Grant, RevokedReason, model::place};
 use crate::{
-    crypto::{Keyring, Purpose},
+    crypto::{KeyId, Keyring, Purpose},
     db::schema::{clients, consents, grants, users},
     oauth::consent,
     types::{ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
@@ -87,6 +87,8 @@ pub(in crate::oauth) struct NewGrant<'n> {
     pub(in crate::oauth) now: OffsetDateTime,
     pub(in crate::oauth) expires_at: OffsetDateTime,
     pub(in crate::oauth) ends_at: Option<OffsetDateTime>,
+    /// Of its refresh token, if it gets one.
+    pub(in crate::oauth) refresh_key: Option<KeyId>,
 }
 
 /// Inserts the grant of a code, if the code was not redeemed before, the person is not blocked, and the
@@ -126,6 +128,7 @@ pub(in crate::oauth) async fn insert(
             grants::redirect_host.eq(new.redirect_host),
             grants::authenticated_at.eq(new.authenticated_at),
             grants::generation.eq(0),
+            grants::refresh_key_id.eq(new.refresh_key.map(|key| key.0)),
             grants::rotated_at.eq(new.now),
             grants::refreshes.eq(0),
             grants::context_mac.eq(&new.fingerprint.mac),
@@ -139,6 +142,14 @@ pub(in crate::oauth) async fn insert(
         .execute(connection)
         .await?;
     Ok(inserted == 1)
+}
+
+/// What the next generation is made with.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::oauth) struct Next {
+    pub(in crate::oauth) key: KeyId,
+    pub(in crate::oauth) now: OffsetDateTime,
+    pub(in crate::oauth) until: OffsetDateTime,
 }
 
 /// What a rotation hands on.
@@ -159,9 +170,9 @@ pub(in crate::oauth) async fn rotate(
     generation: i32,
     client: ClientId,
     context_mac: &[u8],
-    now: OffsetDateTime,
-    until: OffsetDateTime,
+    next: Next,
 ) -> Result<Option<Rotated>, Fault> {
+    let Next { key, now, until } = next;
     let row: Option<(Uuid, Uuid, Vec<String>, OffsetDateTime)> = diesel::update(
         grants::table
             .find(id.uuid())
@@ -173,6 +184,7 @@ pub(in crate::oauth) async fn rotate(
     )
     .set((
         grants::generation.eq(grants::generation + 1),
+        grants::refresh_key_id.eq(key.0),
         grants::rotated_at.eq(now),
         grants::refreshes.eq(grants::refreshes + 1),
         grants::expires_at.eq(least(until, grants::ends_at)),

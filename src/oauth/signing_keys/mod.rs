@@ -1,6 +1,7 @@
 //! The keys that sign tokens: made on first start, sealed at rest, published before they sign and kept after as
 //! long as what they signed can live.
 
+mod retire;
 mod store;
 
 use std::{
@@ -26,6 +27,14 @@ pub(super) struct Published {
     pub(super) key: SigningKey,
     pub(super) verifies: DecodingKey,
     pub(super) signs_from: OffsetDateTime,
+    /// From when on nothing that it signed is believed, where an operator has said so.
+    pub(super) ends_at: Option<OffsetDateTime>,
+}
+
+impl Published {
+    fn is_over(&self, now: OffsetDateTime) -> bool {
+        self.ends_at.is_some_and(|end| end <= now)
+    }
 }
 
 /// A signing key without its private half.
@@ -106,9 +115,11 @@ impl SigningKeys {
     ///
     /// As [`SigningKeys::load`].
     pub async fn reload(&self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
+        let now = self.clock.now();
         let published: Vec<_> = store::all(connection, &self.keyring)
             .await?
             .into_iter()
+            .filter(|own| !own.is_over(now))
             .map(Arc::new)
             .collect();
         let jwks =
@@ -142,7 +153,8 @@ impl SigningKeys {
                 });
             let due = newest.is_none_or(|newest| now >= newest + self.rotation.saturating_sub(self.lead));
             if due {
-                changed += usize::from(self.add(algorithm, newest, actor).await?);
+                let signs_from = newest.map_or(now, |_| now + self.lead);
+                changed += usize::from(self.add(algorithm, newest, signs_from, actor).await?);
             }
         }
         let gone = now - self.longest_token - SKEW;
@@ -158,6 +170,7 @@ impl SigningKeys {
     ///
     /// As [`SigningKeys::load`].
     pub async fn rotate_now(&self, actor: Actor) -> Result<usize, Fault> {
+        let now = self.clock.now();
         let mut changed = 0;
         for algorithm in ALGORITHMS {
             let newest = self
@@ -167,7 +180,8 @@ impl SigningKeys {
                 .filter(|own| own.key.algorithm() == algorithm)
                 .map(|own| own.signs_from)
                 .max();
-            changed += usize::from(self.add(algorithm, newest, actor).await?);
+            let signs_from = newest.map_or(now, |_| now + self.lead);
+            changed += usize::from(self.add(algorithm, newest, signs_from, actor).await?);
         }
         self.reload(&mut *self.db.connection().await?).await?;
         Ok(changed)
@@ -178,10 +192,10 @@ impl SigningKeys {
         &self,
         algorithm: SigningAlgorithm,
         newest: Option<OffsetDateTime>,
+        signs_from: OffsetDateTime,
         actor: Actor,
     ) -> Result<bool, Fault> {
         let now = self.clock.now();
-        let signs_from = newest.map_or(now, |_| now + self.lead);
         // RSA keys take their time.
         let pkcs8 = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm))
             .await
@@ -249,7 +263,7 @@ impl SigningKeys {
         let keys = self.current();
         keys.published
             .iter()
-            .filter(|own| own.key.algorithm() == algorithm && own.signs_from <= now)
+            .filter(|own| own.key.algorithm() == algorithm && own.signs_from <= now && !own.is_over(now))
             .max_by_key(|own| own.signs_from)
             .ok_or_else(|| Fault::internal(format!("no {algorithm:?} key to sign with")))?
             .key
@@ -259,8 +273,12 @@ impl SigningKeys {
     /// The key that `kid` names, with its algorithm, for verifying.
     #[must_use]
     pub(super) fn verifier(&self, kid: &str) -> Option<(Algorithm, DecodingKey)> {
+        let now = self.clock.now();
         let keys = self.current();
-        let own = keys.published.iter().find(|own| own.key.kid() == kid)?;
+        let own = keys
+            .published
+            .iter()
+            .find(|own| own.key.kid() == kid && !own.is_over(now))?;
         let algorithm = match own.key.algorithm() {
             SigningAlgorithm::ES256 => Algorithm::ES256,
             SigningAlgorithm::EdDSA => Algorithm::EdDSA,

@@ -30,6 +30,7 @@ struct Row {
     algorithm: String,
     private_sealed: Vec<u8>,
     signs_from: OffsetDateTime,
+    expires_at: Option<OffsetDateTime>,
 }
 
 pub(super) async fn all(
@@ -57,6 +58,7 @@ pub(super) async fn all(
                 key,
                 verifies,
                 signs_from: row.signs_from,
+                ends_at: row.expires_at,
             })
         })
         .collect()
@@ -91,6 +93,35 @@ pub(super) async fn retire(
         .filter(signing_keys::algorithm.eq(name(algorithm)))
         .filter(signing_keys::signs_until.is_null())
         .set(signing_keys::signs_until.eq(until))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Lets the successor sign no later than `at`.
+pub(super) async fn hasten(
+    connection: &mut AsyncPgConnection,
+    algorithm: SigningAlgorithm,
+    at: OffsetDateTime,
+) -> Result<(), Fault> {
+    diesel::update(signing_keys::table)
+        .filter(signing_keys::algorithm.eq(name(algorithm)))
+        .filter(signing_keys::signs_from.gt(at))
+        .set(signing_keys::signs_from.eq(at))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Lets nothing that a key signed be believed after `at`.
+pub(super) async fn end(
+    connection: &mut AsyncPgConnection,
+    kid: &str,
+    at: OffsetDateTime,
+) -> Result<(), Fault> {
+    diesel::update(signing_keys::table)
+        .filter(signing_keys::kid.eq(kid))
+        .set((signing_keys::signs_until.eq(at), signing_keys::expires_at.eq(at)))
         .execute(connection)
         .await?;
     Ok(())

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::TokenResponse;
 use crate::{
     audit::{Action, Actor, Record, Subject},
-    crypto::Token,
+    crypto::{KeyId, Purpose, Token},
     identity,
     oauth::{
         Authority, EndpointError,
@@ -19,7 +19,7 @@ use crate::{
         replay,
     },
     revocation,
-    types::{ClientContext, GrantId, RedirectUri, ScopeSet},
+    types::{ClientContext, Fault, GrantId, RedirectUri, ScopeSet},
 };
 
 pub(super) struct Redemption {
@@ -37,7 +37,7 @@ impl Redemption {
                 "code_verifier must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~ (RFC 7636 section 4.1)",
             ));
         }
-        let code = Code::open(authority, self.code.expose())
+        let code = Code::open(authority, self.code.expose())?
             .ok_or_else(|| invalid("code is not one that this server made, or it was cut off"))?;
         if code.client_id != client.id {
             return Err(invalid("code was issued to another client"));
@@ -108,6 +108,7 @@ pub(super) async fn redeem(
     let ends_at = lifetimes.grant.map(|limit| now + limit.duration());
     let expires_at = now + lifetime.duration();
     let id = GrantId::new(&authority.clock, &authority.entropy);
+    let refresh_key = refresh_key(authority, refreshable)?;
     let mut transaction = authority.db.begin().await?;
     let inserted = grants::insert(
         &mut transaction,
@@ -125,6 +126,7 @@ pub(super) async fn redeem(
             now,
             expires_at: ends_at.map_or(expires_at, |end| end.min(expires_at)),
             ends_at,
+            refresh_key,
         },
     )
     .await?;
@@ -168,12 +170,12 @@ pub(super) async fn redeem(
     };
     let minted = access_token::mint(authority, client.id, principal, &code.scopes)?;
     let mut response = TokenResponse::bearer(&minted);
-    if refreshable {
+    if let Some(key_id) = refresh_key {
         let token = RefreshToken {
             grant_id: id,
             generation: 0,
         };
-        response = response.with_refresh_token(&token.encode(&authority.keyring)?);
+        response = response.with_refresh_token(&token.encode(&authority.keyring, key_id)?);
     }
     if let Some(user) = &user {
         let sign_in = id_token::SignIn {
@@ -187,6 +189,12 @@ pub(super) async fn redeem(
         response.id_token = Some(id_token::mint(authority, client, &sign_in, minted.0.expose())?);
     }
     Ok(response)
+}
+
+/// The key of the refresh token, where there is to be one.
+fn refresh_key(authority: &Authority, refreshable: bool) -> Result<Option<KeyId>, Fault> {
+    let current = || authority.keyring.current_id(Purpose::RefreshToken);
+    refreshable.then(current).transpose()
 }
 
 fn host_of(redirect_uri: &str) -> String {

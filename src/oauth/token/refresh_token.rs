@@ -1,17 +1,15 @@
 //! Refreshing (RFC 6749 §6, RFC 9700 §4.14.2): rotation on every use by one guarded UPDATE, the same successor for
 //! an honest client that lost the answer, the end of the grant for a replay.
 
-use time::OffsetDateTime;
-
 use super::TokenResponse;
 use crate::{
     audit::{Action, Actor, Record, Subject},
-    crypto::Token,
+    crypto::{KeyId, Purpose, Token},
     oauth::{
         Authority, EndpointError,
         access_token::{self, Principal},
         clients::Client,
-        grants::{self, Fingerprint, Rotated, Rotation},
+        grants::{self, Fingerprint, Next, Rotated, Rotation},
         refresh_token::RefreshToken,
         replay,
     },
@@ -33,12 +31,16 @@ pub(super) async fn refresh(
     context: &ClientContext,
 ) -> Result<TokenResponse, EndpointError> {
     let token =
-        RefreshToken::decode(&authority.keyring, presented.expose()).ok_or_else(|| invalid(FOREIGN))?;
+        RefreshToken::decode(&authority.keyring, presented.expose())?.ok_or_else(|| invalid(FOREIGN))?;
     if let Some(narrowed) = narrowed {
         check_narrowed(authority, client, token, narrowed).await?;
     }
     let now = authority.clock.now();
-    let until = now + authority.config.lifetimes.refresh_token.duration();
+    let next = Next {
+        key: authority.keyring.current_id(Purpose::RefreshToken)?,
+        now,
+        until: now + authority.config.lifetimes.refresh_token.duration(),
+    };
     let context_mac = Fingerprint::mac(&authority.keyring, token.grant_id, context)?;
     let mut connection = authority.db.connection().await?;
     let rotated = grants::rotate(
@@ -47,16 +49,15 @@ pub(super) async fn refresh(
         token.generation,
         client.id,
         &context_mac,
-        now,
-        until,
+        next,
     )
     .await?;
     drop(connection);
     let rotated = match rotated {
         Some(rotated) => rotated,
-        None => settle(authority, client, token, now, until, context).await?,
+        None => settle(authority, client, token, next, context).await?,
     };
-    answer(authority, client, token, &rotated, narrowed)
+    answer(authority, client, token, next.key, &rotated, narrowed)
 }
 
 /// A scope that the grant does not have is refused before the token is used up.
@@ -85,10 +86,10 @@ async fn settle(
     authority: &Authority,
     client: &Client,
     token: RefreshToken,
-    now: OffsetDateTime,
-    until: OffsetDateTime,
+    next: Next,
     context: &ClientContext,
 ) -> Result<Rotated, EndpointError> {
+    let now = next.now;
     let mut transaction = authority.db.begin().await?;
     let grant = grants::lock(&mut transaction, token.grant_id)
         .await?
@@ -105,8 +106,7 @@ async fn settle(
                 token.generation,
                 client.id,
                 &mac,
-                now,
-                until,
+                next,
             )
             .await?
             .ok_or_else(|| invalid(ENDED))?;
@@ -166,6 +166,7 @@ fn answer(
     authority: &Authority,
     client: &Client,
     used: RefreshToken,
+    key: KeyId,
     rotated: &Rotated,
     narrowed: Option<&ScopeSet>,
 ) -> Result<TokenResponse, EndpointError> {
@@ -186,5 +187,5 @@ fn answer(
         grant_id: used.grant_id,
         generation: used.generation.saturating_add(1),
     };
-    Ok(TokenResponse::bearer(&minted).with_refresh_token(&successor.encode(&authority.keyring)?))
+    Ok(TokenResponse::bearer(&minted).with_refresh_token(&successor.encode(&authority.keyring, key)?))
 }

@@ -20,5 +20,6 @@ mod keys;
 mod openid;
 mod races;
 mod refresh;
+mod retirement;
 mod secrets;
 mod token;

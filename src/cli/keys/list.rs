@@ -1,0 +1,113 @@
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{
+    super::{
+        Refused,
+        output::{answer, table},
+    },
+    moment,
+};
+use crate::{
+    app::App,
+    crypto::{KeyState, Purpose},
+    oauth::derived_keys::{self, KeyUse},
+};
+
+pub(super) async fn run(app: &App, all: bool, json: bool) -> Result<(), Refused> {
+    let mut derived = derived_keys::overview(&app.authority).await?;
+    derived.retain(|own| all || own.key.state != KeyState::Retired);
+    let signing = app.authority.signing.status();
+    let now = app.clock.now();
+    let value = json!({
+        "derived": derived.iter().map(|own| json!({
+            "id": own.key.id.0,
+            "purpose": own.key.purpose.name(),
+            "master_key": own.key.master_key_id,
+            "active_from": moment(own.key.active_from),
+            "state": name(own.key.state),
+            "serves_until": serves_until(own).map(moment),
+            "hanging": own.hanging,
+        })).collect::<Vec<_>>(),
+        "signing": signing.iter().map(|key| json!({
+            "kid": key.kid,
+            "alg": format!("{:?}", key.algorithm),
+            "signs_from": moment(key.signs_from),
+            "signs_until": key.signs_until.map(moment),
+        })).collect::<Vec<_>>(),
+    });
+    answer(json, &value, || {
+        let derived = table(
+            [
+                "derived key",
+                "purpose",
+                "master key",
+                "active from",
+                "state",
+                "what hangs on it",
+            ],
+            derived.iter().map(|own| {
+                [
+                    own.key.id.0.to_string(),
+                    own.key.purpose.name().to_owned(),
+                    own.key.master_key_id.clone(),
+                    moment(own.key.active_from),
+                    state(own, now),
+                    hanging(own),
+                ]
+            }),
+        );
+        let signing = table(
+            ["signing key", "alg", "signs from", "until"],
+            signing.iter().map(|key| {
+                [
+                    key.kid.clone(),
+                    format!("{:?}", key.algorithm),
+                    moment(key.signs_from),
+                    key.signs_until.map(moment).unwrap_or_default(),
+                ]
+            }),
+        );
+        format!("{derived}\n\n{signing}")
+    });
+    Ok(())
+}
+
+const fn name(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Waiting => "waiting",
+        KeyState::Current => "current",
+        KeyState::Serving => "serving",
+        KeyState::Retired => "retired",
+    }
+}
+
+fn serves_until(own: &KeyUse) -> Option<OffsetDateTime> {
+    own.key.retired_at.or(own.needed_until)
+}
+
+fn state(own: &KeyUse, now: OffsetDateTime) -> String {
+    match (own.key.state, serves_until(own)) {
+        (KeyState::Serving, Some(until)) if until > now => format!("serving until {}", moment(until)),
+        // It is over its time, and something hangs on it still; or the job is about to come.
+        (KeyState::Serving, _) if own.hanging > 0 => "serving until that has moved".to_owned(),
+        (KeyState::Current, Some(until)) if own.key.retired_at.is_some() => {
+            format!("current until {}", moment(until))
+        }
+        (state, _) => name(state).to_owned(),
+    }
+}
+
+/// What would be lost with it, counted where it can be.
+pub(super) fn hanging(own: &KeyUse) -> String {
+    let count = own.hanging;
+    match own.key.purpose {
+        Purpose::RefreshToken => format!("{count} refresh tokens"),
+        Purpose::ClientSecret => format!("{count} client secrets"),
+        Purpose::SigningKey => format!("{count} signing keys"),
+        Purpose::ClientContext => format!("{count} addresses of sessions and grants"),
+        Purpose::AuthorizationCode => "codes on their way".to_owned(),
+        Purpose::Csrf => "forms that are open".to_owned(),
+        Purpose::Fingerprint => "counts of failed sign-ins".to_owned(),
+    }
+}
