@@ -24,7 +24,7 @@ async fn it_says_that_it_is_up_and_ready() {
     let body: Value = ready.json().await.unwrap();
     assert_eq!(
         body["checks"],
-        serde_json::json!({ "database": true, "revocation_log": true })
+        serde_json::json!({ "database": true, "master_key": true, "revocation_log": true })
     );
 }
 
