@@ -210,8 +210,12 @@ settings! {
         sign_in_first_delay: Span = Span::seconds(2);
         /// The longest delay.
         sign_in_longest_delay: Span = Span::minutes(15);
-        /// Failed client authentications a minute, for one client or from one address, before 429.
+        /// Failed authentications a minute of one client from one address before 429.
         client_failures_per_minute: u32 = 30;
+        /// Failed client authentications a minute from one address, of whichever clients, before 429 to all clients there but those that have not failed.
+        address_failures_per_minute: u32 = 300;
+        /// Sign-ups from one address before delays begin, which grow as those of failed sign-ins do. Invitations are not counted.
+        sign_ups_per_address: u32 = 20;
         /// Authorization requests a minute from one address that are kept for somebody to sign in or consent, before 429.
         waiting_requests_per_minute: u32 = 600;
     }

@@ -17,10 +17,12 @@ pub enum Purpose {
     Fingerprint,
     /// Binds forms to a browser.
     Csrf,
+    /// Seals the cookie by which a browser is known in which somebody was signed in.
+    KnownBrowser,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::ClientSecret,
@@ -28,6 +30,7 @@ impl Purpose {
         Self::ClientContext,
         Self::Fingerprint,
         Self::Csrf,
+        Self::KnownBrowser,
     ];
 
     /// The name in the database and in the derivation. It can never change.
@@ -41,6 +44,7 @@ impl Purpose {
             Self::ClientContext => "client-context",
             Self::Fingerprint => "fingerprint",
             Self::Csrf => "csrf",
+            Self::KnownBrowser => "known-browser",
         }
     }
 
@@ -49,7 +53,7 @@ impl Purpose {
     #[must_use]
     pub const fn travels(self) -> bool {
         match self {
-            Self::AuthorizationCode | Self::RefreshToken | Self::Csrf => true,
+            Self::AuthorizationCode | Self::RefreshToken | Self::Csrf | Self::KnownBrowser => true,
             Self::ClientSecret | Self::SigningKey | Self::ClientContext | Self::Fingerprint => false,
         }
     }

@@ -8,8 +8,9 @@ use actix_web::{
 };
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 
-use super::{Identity, Session, User, pages, store};
+use super::{Identity, Session, User, known_browser, pages, store};
 use crate::{
+    crypto::Token,
     types::{AuthorizationRequestId, ClientContext, Email, Fault},
     web::{
         Browser, BrowserSettings, Failure, FormAction, Parameters, RequestContext,
@@ -34,6 +35,8 @@ pub struct Visitor {
     pub browser: Browser,
     pub signed_in: Option<SignedIn>,
     pub context: ClientContext,
+    /// The cookie of somebody who was signed in here before.
+    pub(super) known: Option<Token>,
 }
 
 impl Visitor {
@@ -106,9 +109,9 @@ impl FromRequest for Visitor {
         let browser = Browser::from_request(request, payload).into_inner();
         let context = RequestContext::from_request(request, payload).into_inner();
         let identity = request.app_data::<Data<Identity>>().cloned();
-        let token = request
-            .app_data::<Data<BrowserSettings>>()
-            .and_then(|settings| settings.read(request, SESSION_COOKIE));
+        let settings = request.app_data::<Data<BrowserSettings>>();
+        let token = settings.and_then(|settings| settings.read(request, SESSION_COOKIE));
+        let known = settings.and_then(|settings| settings.read(request, known_browser::COOKIE));
         Box::pin(async move {
             let identity =
                 identity.ok_or_else(|| Fault::internal("no identity in the application's data"))?;
@@ -120,6 +123,7 @@ impl FromRequest for Visitor {
                 browser: browser?,
                 signed_in,
                 context: context?.0,
+                known,
             })
         })
     }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     audit::{self, Action, Actor, Record},
+    crypto::Token,
     types::{ClientContext, Email, Fault},
 };
 
@@ -36,7 +37,8 @@ impl From<Delayed> for SignInError {
 }
 
 impl Identity {
-    /// Signs somebody in with address and password. `current` is who is signed in in this browser.
+    /// Signs somebody in with address and password. `current` is who is signed in in this browser, `known` its cookie of
+    /// an earlier time.
     ///
     /// # Errors
     ///
@@ -46,9 +48,11 @@ impl Identity {
         email: &str,
         password: SecretString,
         current: Option<&SignedIn>,
+        known: Option<&Token>,
         context: &ClientContext,
     ) -> Result<Started, SignInError> {
-        let (credentials, tried) = self.prove(email, password.clone(), context).await?;
+        let counted = self.counted_as(email, current, known).await?;
+        let (credentials, tried) = self.prove(email, password.clone(), counted, context).await?;
         let Credentials {
             user,
             password_hash,
@@ -75,15 +79,44 @@ impl Identity {
         Ok(self.settled(started).await)
     }
 
-    /// Whether `password` is that of whoever is signed in, asked before something sensitive. Failures count
-    /// as those of sign-in do.
+    /// What a wrong password is counted of: the account, unless its person is or was signed in in this browser.
+    async fn counted_as<'e>(
+        &self,
+        email: &'e str,
+        current: Option<&SignedIn>,
+        known: Option<&Token>,
+    ) -> Result<Subject<'e>, Fault> {
+        let account = Subject::Account(email);
+        let Ok(parsed) = email.parse::<Email>() else {
+            return Ok(account);
+        };
+        if let Some(current) = current
+            && current.user.email.key() == parsed.key()
+        {
+            return Ok(Subject::SignedIn(current.user.id));
+        }
+        let Some(known) = known.and_then(|cookie| self.recognise(cookie)) else {
+            return Ok(account);
+        };
+        let user = store::user_by_email(&mut *self.db.connection().await?, &parsed).await?;
+        Ok(match user {
+            Some(user) if user.id == known.user => Subject::Known(known),
+            Some(_) | None => account,
+        })
+    }
+
+    /// Whether `password` is that of whoever is signed in, asked before something sensitive. Failures delay as those
+    /// of sign-in do, and are counted of those who are signed in as that person.
     pub(super) async fn prove_again(
         &self,
         user: &User,
         password: SecretString,
         context: &ClientContext,
     ) -> Result<Credentials, SignInError> {
-        let (credentials, tried) = self.prove(user.email.as_str(), password, context).await?;
+        let counted = Subject::SignedIn(user.id);
+        let (credentials, tried) = self
+            .prove(user.email.as_str(), password, counted, context)
+            .await?;
         self.end_try_well(&mut *self.db.connection().await?, &tried)
             .await?;
         Ok(credentials)
@@ -95,10 +128,11 @@ impl Identity {
         &self,
         email: &str,
         password: SecretString,
+        counted: Subject<'_>,
         context: &ClientContext,
     ) -> Result<(Credentials, Try), SignInError> {
         let tried = self
-            .begin_try(&[Subject::Account(email), Subject::Address(context.address)])
+            .begin_try(&[counted, Subject::Address(context.address)])
             .await??;
         let credentials = match email.parse::<Email>() {
             Ok(email) => store::credentials(&mut *self.db.connection().await?, Whose::Email(&email)).await?,

@@ -52,7 +52,7 @@ pub enum SignUpError {
     BadLink,
     #[error("some fields must be mended")]
     Problems(Problems),
-    /// Too many tries at taken addresses from the same place.
+    /// Too many tries at taken addresses, or sign-ups, from the same place.
     #[error("too many tries")]
     Delayed(std::time::Duration),
     #[error(transparent)]
@@ -115,6 +115,30 @@ impl Identity {
                 Some(token)
             }
         };
+        if invited.is_some() {
+            return self.sign_up_as(new, invited, current, context).await;
+        }
+        // Counted ahead, so that many at once are held back as many one after the other.
+        let counted = self
+            .begin_try_after(
+                self.config.limits.sign_ups_per_address,
+                &[Subject::SignUp(context.address)],
+            )
+            .await??;
+        let signed_up = self.sign_up_as(new, None, current, context).await;
+        if signed_up.is_err() {
+            self.withdraw_try(&counted).await?;
+        }
+        signed_up
+    }
+
+    async fn sign_up_as(
+        &self,
+        new: NewUser,
+        invited: Option<&Token>,
+        current: Option<&SignedIn>,
+        context: &ClientContext,
+    ) -> Result<Started, SignUpError> {
         let tried = self.begin_try(&[Subject::Probe(context.address)]).await??;
         let (sound, hash) = match self.read_and_hash(new, false).await {
             Ok(ready) => ready,

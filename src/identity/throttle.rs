@@ -7,17 +7,27 @@ use diesel_async::AsyncPgConnection;
 
 use super::{
     Identity,
+    known_browser::KnownBrowser,
     store::{self, Delays},
 };
-use crate::{crypto::Purpose, types::Fault};
+use crate::{
+    crypto::Purpose,
+    types::{Fault, UserId},
+};
 
 /// What failures are counted of.
 #[derive(Clone, Debug)]
 pub(super) enum Subject<'a> {
     /// Passwords given for an account, whether or not it exists.
     Account(&'a str),
+    /// Passwords given for an account in a browser where its person is signed in.
+    SignedIn(UserId),
+    /// Passwords given for an account in a browser where its person was signed in before.
+    Known(KnownBrowser),
     /// Passwords given from an address.
     Address(IpAddr),
+    /// Sign-ups that came to something, from an address.
+    SignUp(IpAddr),
     /// Sign-ups and changes of address that met a taken one, from an address.
     Probe(IpAddr),
     /// Mail asked for, to an address.
@@ -54,6 +64,9 @@ impl Subject<'_> {
         match self {
             Self::Account(email) => format!("sign-in/account/{}", email.trim().to_lowercase()),
             Self::Address(address) => format!("sign-in/address/{}", network(*address)),
+            Self::SignedIn(user) => format!("sign-in/session/{user}"),
+            Self::Known(browser) => format!("sign-in/browser/{}/{}", browser.user, browser.id),
+            Self::SignUp(address) => format!("sign-up/address/{}", network(*address)),
             Self::Probe(address) => format!("probe/address/{}", network(*address)),
             Self::MailTo(email) => format!("mail/to/{}", email.trim().to_lowercase()),
             Self::MailFrom(address) => format!("mail/from/{}", network(*address)),
@@ -74,10 +87,20 @@ impl Identity {
 
     /// Counts one failure of each subject ahead of the try, unless one of them must wait.
     pub(super) async fn begin_try(&self, subjects: &[Subject<'_>]) -> Result<Result<Try, Delayed>, Fault> {
+        self.begin_try_after(self.config.limits.sign_in_free_failures, subjects)
+            .await
+    }
+
+    /// The same, with another number of tries before delays begin.
+    pub(super) async fn begin_try_after(
+        &self,
+        free: u32,
+        subjects: &[Subject<'_>],
+    ) -> Result<Result<Try, Delayed>, Fault> {
         let now = self.clock.now();
         let limits = &self.config.limits;
         let delays = Delays {
-            free: limits.sign_in_free_failures,
+            free,
             first: limits.sign_in_first_delay.duration().as_secs_f64(),
             longest: limits.sign_in_longest_delay.duration().as_secs_f64(),
             since: now - self.failures_are_kept_for(),

@@ -15,7 +15,7 @@ use crate::{
 use super::{
     access_token,
     alerts::Alerts,
-    clients::{ClientCache, Guesser, Throttle},
+    clients::{ClientCache, Throttle},
     live_tokens::LiveTokens,
     metadata::LastDocument,
     request_log::RequestLog,
@@ -37,7 +37,9 @@ pub struct Authority {
     /// The `iss` of everything this server says.
     pub issuer: Arc<str>,
     pub(super) alerts: Alerts,
-    pub(super) client_failures: Throttle<Guesser>,
+    /// Failed authentications: of a client from one network, so that no stranger locks it out elsewhere, and of all from one.
+    pub(super) client_failures: Throttle<(ClientId, IpAddr)>,
+    pub(super) address_failures: Throttle<IpAddr>,
     /// Grants whose dead tokens are being presented: one record a minute is enough for the trail.
     pub(super) refusals: Throttle<GrantId>,
     /// Requests that were left waiting, by where they came from.
@@ -79,6 +81,7 @@ impl Authority {
                 mailer,
             },
             client_failures: Throttle::new(config.limits.client_failures_per_minute),
+            address_failures: Throttle::new(config.limits.address_failures_per_minute),
             parked: Throttle::new(config.limits.waiting_requests_per_minute),
             refusals: Throttle::new(1),
             live: LiveTokens::new(),

@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, fs};
 
 use claviger::{
     audit::{self, Filter},
-    identity::{Identity, NewUser, SignInError, Started, User, user},
+    identity::{Identity, NewUser, SignInError, SignUpError, Started, User, user},
     types::{ClientContext, UserId},
 };
 use tokio_postgres::NoTls;
@@ -64,7 +64,7 @@ async fn load(app: &TestApp, id: UserId) -> User {
 /// Signs in as the command line of an attacker would: without a browser, from any address.
 async fn guess(identity: &Identity, email: &str, password: &str, from: &str) -> Result<Started, SignInError> {
     identity
-        .sign_in(email, password.to_owned().into(), None, &context(from))
+        .sign_in(email, password.to_owned().into(), None, None, &context(from))
         .await
 }
 

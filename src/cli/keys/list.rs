@@ -107,6 +107,7 @@ pub(super) fn hanging(own: &KeyUse) -> String {
         Purpose::SigningKey => format!("{count} signing keys"),
         Purpose::ClientContext => format!("{count} addresses of sessions and grants"),
         Purpose::AuthorizationCode => "codes on their way".to_owned(),
+        Purpose::KnownBrowser => "cookies of known browsers".to_owned(),
         Purpose::Csrf => "forms that are open".to_owned(),
         Purpose::Fingerprint => "counts of failed sign-ins".to_owned(),
     }

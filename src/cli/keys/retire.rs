@@ -140,6 +140,7 @@ fn stops(own: &KeyUse) -> String {
         Purpose::RefreshToken => "people will connect these apps again",
         Purpose::ClientSecret => "these clients need new secrets",
         Purpose::AuthorizationCode => "logins that are under way begin again",
+        Purpose::KnownBrowser => "their people wait as strangers do when somebody guesses at their account",
         Purpose::Csrf => "whoever sends one must load its page again",
         Purpose::Fingerprint => "they begin anew",
         Purpose::SigningKey | Purpose::ClientContext => "nothing hangs on it",

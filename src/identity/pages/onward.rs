@@ -11,8 +11,9 @@ use askama::Template;
 use secrecy::SecretString;
 
 use super::super::{
-    Identity, Started,
+    Identity, KNOWN_FOR, Started,
     http::{PendingRequest, PendingRequests, SESSION_COOKIE, Visitor},
+    known_browser,
 };
 use crate::{
     types::{AuthorizationRequestId, Fault},
@@ -112,7 +113,7 @@ pub(super) fn wait_in_words(wait: Duration) -> String {
     format!("Too many attempts. Wait {words}, then try again.")
 }
 
-/// On, with the cookie of a session that has just begun.
+/// On, with the cookie of a session that has just begun, and the one by which the browser is known afterwards.
 pub(super) fn signed_in(
     identity: &Identity,
     settings: &BrowserSettings,
@@ -123,6 +124,9 @@ pub(super) fn signed_in(
     let longest = identity.config.lifetimes.session_absolute.duration();
     let cookie = settings.cookie(SESSION_COOKIE, started.token.expose(), longest);
     let mut response = see_other(path);
+    response.add_cookie(&cookie).map_err(Fault::internal)?;
+    let known = identity.remember_browser(started.user_id)?;
+    let cookie = settings.cookie(known_browser::COOKIE, known.expose(), KNOWN_FOR);
     response.add_cookie(&cookie).map_err(Fault::internal)?;
     Ok(response)
 }

@@ -80,6 +80,7 @@ pub(super) async fn sign_in(
             email,
             secret(&form, "password"),
             visitor.signed_in.as_ref(),
+            visitor.known.as_ref(),
             &visitor.context,
         )
         .await
@@ -149,6 +150,7 @@ pub(super) async fn confirm(
             own.user.email.as_str(),
             secret(&form, "password"),
             Some(own),
+            visitor.known.as_ref(),
             &visitor.context,
         )
         .await

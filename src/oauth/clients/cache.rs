@@ -52,6 +52,14 @@ impl ClientCache {
             .remove(&id);
     }
 
+    /// Whether this node has a copy of that client.
+    pub(super) fn holds(&self, id: ClientId) -> bool {
+        self.copies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&id)
+    }
+
     /// The client of that id, from memory while this node's lease lasts and from the database otherwise.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ mod secrets;
 mod store;
 mod throttle;
 
-pub use authenticate::{AuthenticationFailure, Guesser, Presented, authenticate};
+pub use authenticate::{AuthenticationFailure, Presented, authenticate};
 pub use cache::ClientCache;
 pub use delete::{delete_app, delete_client};
 pub use edit::{LogoChange, edit_client, set_disabled, vouch_for_client};

@@ -58,6 +58,15 @@ impl<K: Eq + Hash> Throttle<K> {
             .filter(|wait| !wait.is_zero())
     }
 
+    /// Whether the subject has failed at all in its running minute.
+    #[must_use]
+    pub fn has_failed(&self, subject: &K, now: OffsetDateTime) -> bool {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures
+            .get(subject)
+            .is_some_and(|window| now < window.began + Self::WINDOW)
+    }
+
     /// Counts a failure.
     pub fn failed(&self, subject: K, now: OffsetDateTime) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,6 +104,14 @@ mod tests {
         }
         let kept = throttle.failures.lock().expect("not poisoned").len();
         assert!(kept <= Throttle::<usize>::MOST_SUBJECTS, "{kept}");
+    }
+
+    #[test]
+    fn an_ipv6_site_is_one_subject() {
+        let from = |address: &str| network(address.parse().expect(address));
+        assert_eq!(from("2001:db8:1:2::1"), from("2001:db8:1:2:ffff::2"));
+        assert_ne!(from("2001:db8:1:2::1"), from("2001:db8:1:3::1"));
+        assert_ne!(from("192.0.2.1"), from("192.0.2.2"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::Authority;
 use crate::{
     config::Config,
     crypto::{KeyState, KeyStatus, Purpose},
+    identity::KNOWN_FOR,
     types::Fault,
 };
 
@@ -44,6 +45,7 @@ fn lifetime(purpose: Purpose, config: &Config) -> Duration {
         // have been good.
         Purpose::RefreshToken => lifetimes.refresh_token.duration(),
         Purpose::Csrf => FORM.max(lifetimes.authorization_request.duration()),
+        Purpose::KnownBrowser => KNOWN_FOR,
         // Rows name the key; of fingerprints, only those under the current key are ever compared.
         Purpose::ClientSecret | Purpose::SigningKey | Purpose::ClientContext | Purpose::Fingerprint => {
             Duration::ZERO

@@ -195,3 +195,141 @@ async fn the_table_of_failures_names_nobody_and_is_emptied() {
     app.run_job("identity.cleanup").await;
     assert_eq!(number(&app, "SELECT count(*) FROM sign_in_failures").await, 0);
 }
+
+#[tokio::test]
+async fn a_browser_that_is_known_gets_in_while_a_stranger_is_delayed() {
+    let app = TestApp::start().await;
+    person(&app, "ada@example.com").await;
+    person(&app, "mallory@example.com").await;
+    let browser = signed_in(&app, "ada@example.com").await;
+    let mallory = signed_in(&app, "mallory@example.com").await;
+    let sign_out = async |browser: &Browser| {
+        let page = browser.get("/account").await;
+        let form = page
+            .forms()
+            .into_iter()
+            .find(|form| form.action.path() == "/sign-out")
+            .unwrap();
+        browser.send(&form).await;
+        assert!(!is_signed_in(browser).await);
+    };
+    // In a session, too, the password is asked for whatever strangers do.
+    let mut hosts = (1..).map(|host| format!("198.51.100.{host}"));
+    for _ in 0..20 {
+        let from = hosts.next().unwrap();
+        let _ = guess(&app.identity, "ada@example.com", OTHER_PASSWORD, &from).await;
+        app.advance(Duration::from_mins(15));
+    }
+    guess(
+        &app.identity,
+        "ada@example.com",
+        OTHER_PASSWORD,
+        &hosts.next().unwrap(),
+    )
+    .await
+    .unwrap_err();
+    let page = browser.get("/confirm").await;
+    browser.submit(&page, &[("password", PASSWORD)]).await;
+    assert!(is_signed_in(&browser).await);
+
+    sign_out(&browser).await;
+    sign_out(&mallory).await;
+    // Not a browser that knows somebody else, nor one that knows nobody.
+    for stranger in [&mallory, &app.browser()] {
+        let page = sign_in(stranger, "ada@example.com", PASSWORD).await;
+        assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS, "{}", page.text());
+    }
+    sign_in(&browser, "ada@example.com", PASSWORD).await;
+    assert!(is_signed_in(&browser).await);
+    // That was no reason to let strangers try again.
+    let still = guess(&app.identity, "ada@example.com", PASSWORD, &hosts.next().unwrap()).await;
+    assert!(wait_of(still).is_some());
+
+    // A known browser is delayed for what is tried in it, and strangers are not for that.
+    app.advance(Duration::from_mins(61));
+    sign_out(&browser).await;
+    for _ in 0..6 {
+        let page = sign_in(&browser, "ada@example.com", OTHER_PASSWORD).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text());
+    }
+    let page = sign_in(&browser, "ada@example.com", PASSWORD).await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    guess(&app.identity, "ada@example.com", PASSWORD, &hosts.next().unwrap())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn sign_ups_from_one_address_are_limited() {
+    let app = TestApp::with(|config| config.limits.sign_ups_per_address = 2).await;
+    let sign_up = async |email: &str, from: &str| {
+        app.identity
+            .sign_up(new_user(email), None, None, &context(from))
+            .await
+            .map(|_| ())
+    };
+    // What comes to nothing is not counted.
+    for _ in 0..3 {
+        let refused = sign_up("no address", "192.0.2.1").await;
+        assert!(matches!(refused, Err(SignUpError::Problems(_))), "{refused:?}");
+    }
+    for number in 0..3 {
+        sign_up(&format!("p{number}@example.com"), "192.0.2.1")
+            .await
+            .unwrap();
+    }
+    let refused = sign_up("p3@example.com", "192.0.2.1").await;
+    assert!(
+        matches!(refused, Err(SignUpError::Delayed(wait)) if wait.as_secs() == 2),
+        "{refused:?}"
+    );
+    sign_up("elsewhere@example.com", "192.0.2.2").await.unwrap();
+    app.advance(Duration::from_secs(2));
+    sign_up("p3@example.com", "192.0.2.1").await.unwrap();
+    // At the edge: 429, and how long to wait.
+    for number in 4..7 {
+        let browser = app.browser();
+        let page = browser.get("/sign-up").await;
+        let email = format!("p{number}@example.com");
+        let fields = [("name", "Ada"), ("email", email.as_str()), ("password", PASSWORD)];
+        browser.submit(&page, &fields).await;
+        assert!(is_signed_in(&browser).await);
+    }
+    let browser = app.browser();
+    let page = browser.get("/sign-up").await;
+    let fields = [
+        ("name", "Ada"),
+        ("email", "p7@example.com"),
+        ("password", PASSWORD),
+    ];
+    let page = browser.submit(&page, &fields).await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(page.headers["retry-after"], "2");
+}
+
+#[tokio::test]
+async fn a_hash_with_older_parameters_is_made_anew_at_the_next_sign_in() {
+    let app = TestApp::with(|config| config.passwords.iterations = 3).await;
+    person(&app, "ada@example.com").await;
+    let older = Identity {
+        hasher: claviger::crypto::PasswordHasher::new(
+            &claviger::config::Config::default().passwords,
+            claviger::types::Entropy::system(),
+        )
+        .unwrap(),
+        ..app.identity.clone()
+    };
+    let hash = older.hasher.hash(PASSWORD.to_owned().into()).await.unwrap();
+    execute(&app, &format!("UPDATE users SET password_hash = '{hash}'")).await;
+    let of_today = "SELECT count(*) FROM users WHERE password_hash LIKE '%t=3%'";
+    guess(&app.identity, "ada@example.com", OTHER_PASSWORD, "192.0.2.1")
+        .await
+        .unwrap_err();
+    assert_eq!(number(&app, of_today).await, 0);
+    for _ in 0..2 {
+        guess(&app.identity, "ada@example.com", PASSWORD, "192.0.2.1")
+            .await
+            .unwrap();
+        assert_eq!(number(&app, of_today).await, 1);
+    }
+}

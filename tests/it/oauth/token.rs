@@ -7,7 +7,7 @@ use claviger::audit::Actor;
 use claviger::oauth::clients::{self, GrantType};
 use reqwest::{StatusCode, header::CONTENT_TYPE};
 
-use super::flow::{Ask, Login, World, answer, jwt_part, raw, text, verifier};
+use super::flow::{Ask, Client, Login, World, answer, jwt_part, raw, text, verifier};
 
 const INVALID_GRANT: (u16, &str) = (400, "invalid_grant");
 
@@ -488,6 +488,47 @@ async fn guessing_secrets_is_slowed_down() {
     assert_eq!(stopped.header("retry-after"), "60");
     world.app.advance(Duration::from_secs(60));
     assert_eq!(guess().await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_broken_client_does_not_stop_the_others_behind_its_address() {
+    let world = World::with(|config| {
+        config.limits.client_failures_per_minute = 3;
+        config.limits.address_failures_per_minute = 5;
+    })
+    .await;
+    let (good, broken, guessed) = (
+        world.confidential().await,
+        world.confidential().await,
+        world.confidential().await,
+    );
+    let works = async |client: &Client| world.introspect(client, "x").await.status;
+    let fails = async |client: &Client| {
+        let id = client.id.to_string();
+        let fields = [("token", "x"), ("client_id", &id), ("client_secret", "cs_guess")];
+        world.post("/oauth/introspect", &fields).await.status
+    };
+    assert_eq!(works(&good).await, StatusCode::OK);
+    for _ in 0..3 {
+        assert_eq!(fails(&broken).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(works(&broken).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(works(&good).await, StatusCode::OK);
+    // The address is at its limit now. Whoever has not failed passes, and gets one try at it.
+    for _ in 0..2 {
+        assert_eq!(fails(&guessed).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(works(&guessed).await, StatusCode::TOO_MANY_REQUESTS);
+    let nobody = Client {
+        id: claviger::types::ClientId::from_uuid(uuid::Uuid::nil()),
+        ..guessed.clone()
+    };
+    assert_eq!(works(&nobody).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(works(&good).await, StatusCode::OK);
+    assert_eq!(fails(&good).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(works(&good).await, StatusCode::TOO_MANY_REQUESTS);
+    world.app.advance(Duration::from_secs(60));
+    assert_eq!(works(&good).await, StatusCode::OK);
 }
 
 #[tokio::test]
