@@ -193,6 +193,15 @@ fn clock(inspection: &Inspection, asked: OffsetDateTime, answered: OffsetDateTim
 fn tls(config: &Config) -> Finding {
     let here = config.server.tls.certificate.is_some();
     let loopback = config.listen.ip().is_loopback();
+    if config.is_plain_http_abroad() {
+        let text = "passwords and tokens cross the network in clear, under an issuer that begins with http"
+            .to_owned();
+        return if config.server.allow_plain_http {
+            Warn(format!("{text}, as server.allow_plain_http says"))
+        } else {
+            Fail(format!("{text}: the server does not start so"))
+        };
+    }
     match (config.is_https(), here) {
         (true, true) => Well("ends in this server".to_owned()),
         (true, false) if loopback => Well("ends in a proxy on this machine".to_owned()),

@@ -17,6 +17,13 @@ use crate::{
 const THREADS_BESIDE: usize = 2;
 
 pub(super) fn run(config: Config, environment: &Environment) -> Result<ExitCode, Refused> {
+    if config.is_plain_http_abroad() && !config.server.allow_plain_http {
+        return Err(Refused::Because(format!(
+            "issuer: passwords and tokens would cross the network in clear under {}; set an https URL, or \
+             server.allow_plain_http = true if you want that",
+            config.issuer()
+        )));
+    }
     output::log(&config)?;
     panic::set_hook(Box::new(
         |panic| tracing::error!(%panic, "a bug: a thread panicked"),

@@ -5,7 +5,7 @@ use std::{
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Host, Url};
 
 use super::{
     key::{Leaf, settings},
@@ -56,6 +56,8 @@ settings! {
         workers: usize = 0;
         /// Proxies whose `Forwarded` and `X-Forwarded-For` headers are believed, as networks (`10.0.0.0/8`).
         trusted_proxies: Vec<IpNet> = Vec::new();
+        /// Serve although the issuer begins with `http` and is not this machine: passwords and tokens then cross the network in clear.
+        allow_plain_http: bool = false;
         /// A private address for `/metrics`, `/healthz` and `/readyz`; unset: no metrics are served.
         metrics_listen: Option<SocketAddr> = None;
         /// How long open requests may take to finish when the server is told to stop.
@@ -283,6 +285,20 @@ impl Config {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.issuer().starts_with("https:")
+    }
+
+    /// Whether people and clients are told to reach this server in clear, over a network.
+    #[must_use]
+    pub fn is_plain_http_abroad(&self) -> bool {
+        let Some(issuer) = self.issuer.as_ref().filter(|issuer| issuer.scheme() == "http") else {
+            return false;
+        };
+        match issuer.host() {
+            Some(Host::Domain(name)) => name != "localhost" && !name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => !address.is_loopback(),
+            Some(Host::Ipv6(address)) => !address.is_loopback(),
+            None => true,
+        }
     }
 
     /// What cannot be read off a single key.

@@ -33,6 +33,7 @@ use crate::{
 };
 use measure::{HttpMetrics, WorkerMetrics, measure};
 use metrics::Metrics;
+use tls::Renewal;
 pub use tls::TlsError;
 
 /// All that is served.
@@ -68,6 +69,7 @@ pub struct Server {
     metrics_address: Option<SocketAddr>,
     main: ActixServer,
     metrics: Option<ActixServer>,
+    renewal: Option<Renewal>,
 }
 
 /// Connections that may wait to be accepted.
@@ -95,7 +97,10 @@ impl Server {
     /// [`BindError`].
     pub fn bind_to(services: &Services, listener: TcpListener) -> Result<Self, BindError> {
         let config = &services.config;
-        let tls = tls::server_config(&config.server.tls)?;
+        let (tls, renewal) = match tls::terminate(&config.server.tls)? {
+            Some(terminated) => (Some(terminated.config), Some(terminated.renewal)),
+            None => (None, None),
+        };
         let http_metrics = HttpMetrics::default();
         let metrics_listener = config
             .server
@@ -137,6 +142,7 @@ impl Server {
             metrics_address,
             main: server.map_err(at_fault)?.run(),
             metrics,
+            renewal,
         })
     }
 
@@ -173,7 +179,11 @@ impl Server {
                 None => Ok(()),
             }
         };
+        let renewal = self.renewal.map(|renewal| tokio::spawn(renewal.run()));
         let (main, metrics) = futures_util::future::join(self.main, metrics).await;
+        if let Some(renewal) = renewal {
+            renewal.abort();
+        }
         main.and(metrics)
     }
 }

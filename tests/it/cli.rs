@@ -543,6 +543,29 @@ async fn a_start_that_fails_says_why_in_a_sentence() {
         taken.err
     );
 
+    let clear = program
+        .clone()
+        .with("CLAVIGER_ISSUER", "http://auth.example")
+        .with("CLAVIGER_LISTEN", "127.0.0.1:0");
+    assert_eq!(
+        clear.run(&["serve"]).await.refusal(),
+        "issuer: passwords and tokens would cross the network in clear under http://auth.example; set an https URL, or \
+         server.allow_plain_http = true if you want that"
+    );
+    let wanted = clear.with("CLAVIGER_SERVER__ALLOW_PLAIN_HTTP", "true");
+    assert!(wanted.serve().await.stop().await.success());
+    for near in [
+        "http://app.localhost:8080",
+        "http://127.0.0.2:8080",
+        "http://[::1]:8080",
+    ] {
+        let near = program
+            .clone()
+            .with("CLAVIGER_ISSUER", near)
+            .with("CLAVIGER_LISTEN", "127.0.0.1:0");
+        assert!(near.serve().await.stop().await.success());
+    }
+
     let unknown = program
         .clone()
         .with("CLAVIGER_LISTENN", "x")

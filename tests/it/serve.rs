@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
-use crate::support::app::TestApp;
+use crate::support::{app::TestApp, program::Program, wait::until};
 
 fn client() -> Client {
     Client::builder()
@@ -238,8 +238,8 @@ async fn a_node_that_stops_leaves_the_others_to_work() {
     assert_eq!(ready.status(), StatusCode::OK);
 }
 
-/// Asks over TLS, trusting the tests' certificate alone; the answer as it came.
-async fn ask_over_tls(port: u16, path: &'static str) -> String {
+/// Asks over TLS, trusting that certificate alone; the answer as it came, and nothing where another is shown.
+async fn ask_over_tls(port: u16, path: &'static str, trusted: &std::path::Path) -> String {
     use std::{
         io::{Read as _, Write as _},
         net::TcpStream,
@@ -249,10 +249,11 @@ async fn ask_over_tls(port: u16, path: &'static str) -> String {
     use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::aws_lc_rs};
     use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
+    let trusted = trusted.to_owned();
     tokio::task::spawn_blocking(move || {
         let mut roots = RootCertStore::empty();
         roots
-            .add(CertificateDer::from_pem_file(tls_file("localhost.crt")).unwrap())
+            .add(CertificateDer::from_pem_file(trusted).unwrap())
             .unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -263,11 +264,10 @@ async fn ask_over_tls(port: u16, path: &'static str) -> String {
         let connection = ClientConnection::new(Arc::new(config), name).unwrap();
         let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let mut stream = StreamOwned::new(connection, tcp);
-        write!(
+        let _ = write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
+        );
         let mut answer = Vec::new();
         // The end may come without TLS's own farewell.
         let _ = stream.read_to_end(&mut answer);
@@ -291,7 +291,12 @@ async fn where_tls_ends_here_everything_says_so() {
         config.server.tls.key = Some(tls_file("localhost.key"));
     })
     .await;
-    let page = ask_over_tls(app.nodes[0].address.port(), "/sign-in").await;
+    let page = ask_over_tls(
+        app.nodes[0].address.port(),
+        "/sign-in",
+        &tls_file("localhost.crt"),
+    )
+    .await;
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     let head = page.split("\r\n\r\n").next().unwrap().to_lowercase();
     assert!(head.contains("strict-transport-security: max-age="), "{head}");
@@ -303,4 +308,43 @@ async fn where_tls_ends_here_everything_says_so() {
     for attribute in ["; secure", "; httponly", "; samesite=lax", "; path=/"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
+}
+
+/// Makes a certificate for localhost, with its key.
+fn make_certificate(folder: &std::path::Path) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("chain.pem"), made.cert.pem()).unwrap();
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_without_a_restart() {
+    let app = TestApp::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    make_certificate(folder.path());
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let server = Program::beside(&app)
+        .with("CLAVIGER_ISSUER", "https://localhost")
+        .with("CLAVIGER_LISTEN", &format!("127.0.0.1:{port}"))
+        .with("CLAVIGER_SERVER__TLS__CERTIFICATE", chain.to_str().unwrap())
+        .with("CLAVIGER_SERVER__TLS__KEY", key.to_str().unwrap())
+        .serve()
+        .await;
+    // Whoever trusts the certificate that is in the file now alone is answered only if that one is shown.
+    let is_shown = async || {
+        ask_over_tls(port, "/healthz", &chain)
+            .await
+            .starts_with("HTTP/1.1 200")
+    };
+    assert!(is_shown().await);
+    make_certificate(folder.path());
+    assert!(!is_shown().await);
+    server.hang_up();
+    until("the new certificate is shown", is_shown).await;
+    assert!(server.stop().await.success());
 }

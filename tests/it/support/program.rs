@@ -160,6 +160,12 @@ impl Going {
         self.child.wait().unwrap();
     }
 
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
     /// Sends SIGTERM, and waits for the end.
     pub async fn stop(mut self) -> ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.child);
