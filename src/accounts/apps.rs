@@ -8,8 +8,8 @@ use super::{
     store,
 };
 use crate::{
-    audit::{Action, Actor, Record, Subject},
-    types::{AccountId, AppId, ClientContext, Clock, DisplayName, Entropy, Fault, UserId},
+    audit::{Action, Actor, By, Subject},
+    types::{AccountId, AppId, Clock, DisplayName, Entropy, Fault},
 };
 
 /// Why nothing was done to an app.
@@ -36,9 +36,9 @@ pub async fn create_app(
     entropy: &Entropy,
     account_id: AccountId,
     name: &DisplayName,
-    (user, context): (UserId, Option<&ClientContext>),
+    by: By<'_>,
 ) -> Result<App, AppError> {
-    permit(connection, user, account_id, Permission::WriteApps).await?;
+    permit(connection, by, account_id, Permission::WriteApps).await?;
     let app = App {
         id: AppId::new(clock, entropy),
         account_id,
@@ -46,17 +46,11 @@ pub async fn create_app(
         created_at: clock.now(),
     };
     store::insert_app(connection, &app).await?;
-    Record::done(
-        app.created_at,
-        Actor::User(user),
-        Action::AppCreated,
-        Subject::App(app.id),
-    )
-    .account(account_id)
-    .from(context)
-    .detail("name", app.name.as_str())
-    .write(connection)
-    .await?;
+    by.done(app.created_at, Action::AppCreated, Subject::App(app.id))
+        .account(account_id)
+        .detail("name", app.name.as_str())
+        .write(connection)
+        .await?;
     Ok(app)
 }
 
@@ -70,22 +64,16 @@ pub async fn rename_app(
     clock: &Clock,
     id: AppId,
     name: &DisplayName,
-    (user, context): (UserId, Option<&ClientContext>),
+    by: By<'_>,
 ) -> Result<App, AppError> {
-    let app = permitted(connection, user, id, Permission::WriteApps).await?;
+    let app = permitted(connection, by, id, Permission::WriteApps).await?;
     store::rename_app(connection, id, name.as_str()).await?;
-    Record::done(
-        clock.now(),
-        Actor::User(user),
-        Action::AppRenamed,
-        Subject::App(id),
-    )
-    .account(app.account_id)
-    .from(context)
-    .detail("from", app.name.as_str())
-    .detail("name", name.as_str())
-    .write(connection)
-    .await?;
+    by.done(clock.now(), Action::AppRenamed, Subject::App(id))
+        .account(app.account_id)
+        .detail("from", app.name.as_str())
+        .detail("name", name.as_str())
+        .write(connection)
+        .await?;
     Ok(App {
         name: name.to_string(),
         ..app
@@ -101,30 +89,30 @@ pub async fn delete_app(
     connection: &mut AsyncPgConnection,
     clock: &Clock,
     id: AppId,
-    (user, context): (UserId, Option<&ClientContext>),
+    by: By<'_>,
 ) -> Result<App, AppError> {
-    let app = permitted(connection, user, id, Permission::Delete).await?;
+    let app = permitted(connection, by, id, Permission::Delete).await?;
     store::delete_app(connection, id).await?;
-    Record::done(
-        clock.now(),
-        Actor::User(user),
-        Action::AppDeleted,
-        Subject::App(id),
-    )
-    .account(app.account_id)
-    .from(context)
-    .detail("name", app.name.as_str())
-    .write(connection)
-    .await?;
+    by.done(clock.now(), Action::AppDeleted, Subject::App(id))
+        .account(app.account_id)
+        .detail("name", app.name.as_str())
+        .write(connection)
+        .await?;
     Ok(app)
 }
 
 async fn permit(
     connection: &mut AsyncPgConnection,
-    user: UserId,
+    by: By<'_>,
     account: AccountId,
     permission: Permission,
 ) -> Result<(), AppError> {
+    let user = match by.actor {
+        Actor::User(user) => user,
+        // Whoever has the command line has the database too.
+        Actor::Operator => return Ok(()),
+        Actor::Client(_) | Actor::Anonymous | Actor::System => return Err(AppError::Forbidden),
+    };
     match store::role(connection, user, account).await? {
         None => Err(AppError::NotFound),
         Some(role) if role.may(permission) => Ok(()),
@@ -134,11 +122,11 @@ async fn permit(
 
 async fn permitted(
     connection: &mut AsyncPgConnection,
-    user: UserId,
+    by: By<'_>,
     id: AppId,
     permission: Permission,
 ) -> Result<App, AppError> {
     let app = store::app(connection, id).await?.ok_or(AppError::NotFound)?;
-    permit(connection, user, app.account_id, permission).await?;
+    permit(connection, by, app.account_id, permission).await?;
     Ok(app)
 }

@@ -1,15 +1,9 @@
-//! What the command line makes for nobody in particular: an account of the house, and apps in any account.
+//! The account of the house: what the command line makes for nobody in particular belongs to it.
 
 use diesel_async::AsyncPgConnection;
 
-use super::{
-    model::{Account, App},
-    store,
-};
-use crate::{
-    audit::{Action, Actor, Record, Subject},
-    types::{AccountId, AppId, Clock, DisplayName, Entropy, Fault},
-};
+use super::{model::Account, store};
+use crate::types::{AccountId, Clock, Entropy, Fault};
 
 /// The name of the account that nobody is a member of.
 const HOUSE: &str = "Operator";
@@ -36,36 +30,4 @@ pub async fn house_account(
     };
     store::insert_account(connection, &account, None).await?;
     Ok(account.id)
-}
-
-/// Adds an app to an account, as whoever has the command line.
-///
-/// # Errors
-///
-/// If the database is out of reach.
-pub async fn create_app_for(
-    connection: &mut AsyncPgConnection,
-    clock: &Clock,
-    entropy: &Entropy,
-    account_id: AccountId,
-    name: &DisplayName,
-) -> Result<App, Fault> {
-    let app = App {
-        id: AppId::new(clock, entropy),
-        account_id,
-        name: name.to_string(),
-        created_at: clock.now(),
-    };
-    store::insert_app(connection, &app).await?;
-    Record::done(
-        app.created_at,
-        Actor::Operator,
-        Action::AppCreated,
-        Subject::App(app.id),
-    )
-    .account(account_id)
-    .detail("name", app.name.as_str())
-    .write(connection)
-    .await?;
-    Ok(app)
 }

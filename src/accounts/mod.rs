@@ -1,7 +1,7 @@
 //! Accounts: who owns apps and is billed, which people belong to them and what each of those may do.
 //!
 //! Offers the acts on accounts and apps, for callers that compose them into their own transactions, and
-//! [`role_of`] with [`Role::may`] to whoever decides about a request.
+//! [`app_seen_by`] with [`Role::may`] to whoever decides about a request.
 
 mod apps;
 mod house;
@@ -10,26 +10,13 @@ mod open;
 mod store;
 
 pub use apps::{AppError, create_app, delete_app, rename_app};
-pub use house::{create_app_for, house_account};
+pub use house::house_account;
 pub use model::{Account, App, Membership, Permission, Role};
 pub use open::{Opened, open_personal_account};
 
 use diesel_async::AsyncPgConnection;
 
 use crate::types::{AccountId, AppId, Fault, UserId};
-
-/// What `user` is in `account`; none for strangers.
-///
-/// # Errors
-///
-/// If the database is out of reach.
-pub async fn role_of(
-    connection: &mut AsyncPgConnection,
-    user: UserId,
-    account: AccountId,
-) -> Result<Option<Role>, Fault> {
-    store::role(connection, user, account).await
-}
 
 /// The accounts that `user` belongs to, their own personal one first.
 ///

@@ -7,8 +7,8 @@ use super::{
     store,
 };
 use crate::{
-    audit::{Action, Actor, Record, Subject},
-    types::{AccountId, AppId, ClientContext, Clock, DisplayName, Entropy, Fault, UserId},
+    audit::{Action, By, Subject},
+    types::{AccountId, AppId, Clock, DisplayName, Entropy, Fault, UserId},
 };
 
 /// What was opened.
@@ -31,7 +31,7 @@ pub async fn open_personal_account(
     entropy: &Entropy,
     user: UserId,
     name: &DisplayName,
-    (actor, context): (Actor, Option<&ClientContext>),
+    by: By<'_>,
 ) -> Result<Opened, Fault> {
     let now = clock.now();
     let account = Account {
@@ -49,9 +49,8 @@ pub async fn open_personal_account(
     store::insert_account(connection, &account, Some(user)).await?;
     store::insert_member(connection, account.id, user, Role::Owner, now).await?;
     store::insert_app(connection, &app).await?;
-    Record::done(now, actor, Action::AppCreated, Subject::App(app.id))
+    by.done(now, Action::AppCreated, Subject::App(app.id))
         .account(account.id)
-        .from(context)
         .detail("name", app.name.as_str())
         .write(connection)
         .await?;

@@ -7,5 +7,5 @@ mod record;
 mod store;
 mod trail;
 
-pub use record::{Action, Actor, Outcome, Record, Subject};
+pub use record::{Action, Actor, By, Outcome, Record, Subject};
 pub use trail::{Entry, Filter, Page, trail};

@@ -86,6 +86,36 @@ impl Subject {
     }
 }
 
+/// Whoever acts, and from where; nothing is known of that for an act on the command line or in a job.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'c> {
+    pub actor: Actor,
+    pub context: Option<&'c ClientContext>,
+}
+
+impl<'c> By<'c> {
+    /// The command line of the server.
+    pub const OPERATOR: By<'static> = By {
+        actor: Actor::Operator,
+        context: None,
+    };
+
+    /// Somebody in a browser.
+    #[must_use]
+    pub const fn user(user: UserId, context: &'c ClientContext) -> Self {
+        Self {
+            actor: Actor::User(user),
+            context: Some(context),
+        }
+    }
+
+    /// They have done `action` to `subject`.
+    #[must_use]
+    pub fn done(self, at: OffsetDateTime, action: Action, subject: Subject) -> Record {
+        Record::done(at, self.actor, action, subject).from(self.context)
+    }
+}
+
 macro_rules! actions {
     ($($name:ident = $text:literal, $sentence:literal;)+) => {
         /// What was done. The names are kept for ever: scripts filter by them.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::App,
-    audit::Actor,
+    audit::By,
     oauth::clients::{
         self, Client, LogoChange, RegisterError, Registration, SecretError, delete_client, edit_client,
         set_disabled,
@@ -109,7 +109,6 @@ pub(super) enum Secret {
 impl Command {
     pub(super) async fn run(self, app: App) -> Result<(), Refused> {
         let authority = &app.authority;
-        let actor = Actor::Operator;
         match self {
             Self::Create(create) => create.run(app).await,
             Self::List(Json { json }) => list(&app, json).await,
@@ -121,19 +120,19 @@ impl Command {
             Self::Edit(edit) => edit.run(&app).await,
             Self::Disable(One { id, json }) => {
                 let client = find(&app, id).await?;
-                set_disabled(authority, &client, true, actor, None).await?;
+                set_disabled(authority, &client, true, By::OPERATOR).await?;
                 said(json, id, "disabled");
                 Ok(())
             }
             Self::Enable(One { id, json }) => {
                 let client = find(&app, id).await?;
-                set_disabled(authority, &client, false, actor, None).await?;
+                set_disabled(authority, &client, false, By::OPERATOR).await?;
                 said(json, id, "enabled");
                 Ok(())
             }
             Self::Delete(One { id, json }) => {
                 let client = find(&app, id).await?;
-                delete_client(authority, &client, actor, None).await?;
+                delete_client(authority, &client, By::OPERATOR).await?;
                 said(json, id, "deleted");
                 Ok(())
             }
@@ -162,8 +161,7 @@ impl Edit {
             &client,
             &registration,
             LogoChange::Keep,
-            Actor::Operator,
-            None,
+            By::OPERATOR,
         )
         .await?;
         let client = find(app, self.id).await?;
@@ -182,7 +180,7 @@ impl Secret {
             Self::Add { id, overlap, json } => {
                 let client = find(app, id).await?;
                 let (token, secret) =
-                    clients::add_secret(&app.authority, &client, overlap, Actor::Operator, None).await?;
+                    clients::add_secret(&app.authority, &client, overlap, By::OPERATOR).await?;
                 answer(
                     json,
                     &json!({ "client_id": id, "secret_id": secret.id, "client_secret": token.expose() }),
@@ -197,7 +195,7 @@ impl Secret {
             }
             Self::Revoke { id, secret, json } => {
                 let client = find(app, id).await?;
-                clients::revoke_secret(&app.authority, &client, secret, Actor::Operator, None).await?;
+                clients::revoke_secret(&app.authority, &client, secret, By::OPERATOR).await?;
                 answer(
                     json,
                     &json!({ "client_id": id, "secret_id": secret, "revoked": true }),

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::{Refused, output::answer};
 use crate::{
-    accounts,
+    accounts::{self, AppError},
     app::App,
-    audit::Actor,
+    audit::By,
     config::SigningAlgorithm,
     identity,
     oauth::{
@@ -53,6 +53,15 @@ pub(super) struct Create {
     json: bool,
 }
 
+impl From<AppError> for Refused {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Fault(fault) => Self::Fault(fault),
+            other @ (AppError::NotFound | AppError::Forbidden) => Self::Because(other.to_string()),
+        }
+    }
+}
+
 impl Create {
     pub(super) async fn run(self, app: App) -> Result<(), Refused> {
         let registration = Registration {
@@ -89,8 +98,7 @@ impl Create {
             app_id,
             &registration,
             self.first_party,
-            Actor::Operator,
-            None,
+            By::OPERATOR,
         )
         .await?;
         let mut value = json!({ "client_id": registered.id, "app_id": app_id });
@@ -140,9 +148,10 @@ async fn place(app: &App, owner: Option<&Email>, name: &DisplayName) -> Result<(
         .await?
         .into_iter()
         .find(|own| own.name == name.as_str());
+    let by = By::OPERATOR;
     let own = match found {
         Some(own) => own,
-        None => accounts::create_app_for(&mut transaction, &app.clock, &app.entropy, account, name).await?,
+        None => accounts::create_app(&mut transaction, &app.clock, &app.entropy, account, name, by).await?,
     };
     transaction.commit().await?;
     Ok((account, own.id))

@@ -1,5 +1,9 @@
 //! The HTTP side: who is asking, and the routes of this folder's pages.
 
+mod posted;
+
+pub use posted::{Posted, Sent, SignedPost};
+
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
@@ -13,7 +17,7 @@ use crate::{
     crypto::Token,
     types::{AuthorizationRequestId, ClientContext, Email, Fault},
     web::{
-        Browser, BrowserSettings, Failure, FormAction, Parameters, RequestContext,
+        Browser, BrowserSettings, Failure, FormAction, RequestContext,
         page::{Frame, Notice, Person, RequestBanner},
     },
 };
@@ -28,6 +32,21 @@ pub struct SignedIn {
     pub session: Session,
     /// Of the session cookie: form tokens are bound to it.
     pub(super) token_digest: [u8; 32],
+}
+
+impl SignedIn {
+    /// The same, if they run this server.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NotFound`] for everybody else: to them there is no such page.
+    pub fn operator(&self) -> Result<&Self, Failure> {
+        if self.user.operator {
+            Ok(self)
+        } else {
+            Err(Failure::NotFound)
+        }
+    }
 }
 
 /// Whoever looks at a page.
@@ -67,52 +86,45 @@ impl Visitor {
         })
     }
 
-    /// Lets a form pass only if it is from a page that this browser got from us in this session.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Forbidden`] otherwise.
-    pub fn check_csrf(&self, form: &Parameters) -> Result<(), Failure> {
-        self.browser.check_csrf(self.session_digest(), form)
-    }
-
     /// Who is signed in.
     ///
     /// # Errors
     ///
     /// [`Failure::SignInNeeded`] if nobody is; after sign-in the browser comes back to the page that it
-    /// asked for, or to the start after a form, which cannot be sent again.
+    /// asked for. A form cannot be sent again: the person comes back to its page, and is told.
     pub fn require(&self, request: &HttpRequest) -> Result<&SignedIn, Failure> {
         self.signed_in.as_ref().ok_or_else(|| Failure::SignInNeeded {
-            return_to: if request.method() == Method::GET {
-                request
-                    .uri()
-                    .path_and_query()
-                    .map_or("/", |path| path.as_str())
-                    .to_owned()
-            } else {
-                "/".to_owned()
-            },
+            return_to: request
+                .uri()
+                .path_and_query()
+                .map_or("/", |path| path.as_str())
+                .to_owned(),
+            form_lost: request.method() == Method::POST,
         })
     }
 
-    fn session_digest(&self) -> Option<[u8; 32]> {
-        self.signed_in.as_ref().map(|signed_in| signed_in.token_digest)
+    /// The operator who is signed in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Visitor::require`]; for everybody else, [`Failure::NotFound`].
+    pub fn operator(&self, request: &HttpRequest) -> Result<&SignedIn, Failure> {
+        self.require(request)?.operator()
     }
-}
 
-impl FromRequest for Visitor {
-    type Error = Failure;
-    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let browser = Browser::from_request(request, payload).into_inner();
-        let context = RequestContext::from_request(request, payload).into_inner();
+    /// Who asks, by what the request brings along: looked up when this is awaited.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub fn of(request: &HttpRequest) -> impl Future<Output = Result<Self, Failure>> + use<> {
+        let browser = Browser::from_request(request, &mut Payload::None).into_inner();
+        let context = RequestContext::from_request(request, &mut Payload::None).into_inner();
         let identity = request.app_data::<Data<Identity>>().cloned();
         let settings = request.app_data::<Data<BrowserSettings>>();
         let token = settings.and_then(|settings| settings.read(request, SESSION_COOKIE));
         let known = settings.and_then(|settings| settings.read(request, known_browser::COOKIE));
-        Box::pin(async move {
+        async move {
             let identity =
                 identity.ok_or_else(|| Fault::internal("no identity in the application's data"))?;
             let signed_in = match token {
@@ -125,7 +137,20 @@ impl FromRequest for Visitor {
                 context: context?.0,
                 known,
             })
-        })
+        }
+    }
+
+    fn session_digest(&self) -> Option<[u8; 32]> {
+        self.signed_in.as_ref().map(|signed_in| signed_in.token_digest)
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = Failure;
+    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Box::pin(Self::of(request))
     }
 }
 

@@ -12,15 +12,18 @@ mod sign_up;
 
 use actix_web::web::{ServiceConfig, get, post, resource};
 
+use crate::web::page_above;
+
 pub(super) fn routes(config: &mut ServiceConfig) {
     let page = |path: &'static str| resource(path).name(path);
+    let act = |path: &'static str| page(path).route(get().to(page_above));
     config
         .service(
             page("/sign-in")
                 .route(get().to(sign_in::show))
                 .route(post().to(sign_in::sign_in)),
         )
-        .service(page("/sign-out").route(post().to(sign_in::sign_out)))
+        .service(act("/sign-out").route(post().to(sign_in::sign_out)))
         .service(
             page("/confirm")
                 .route(get().to(sign_in::show_confirmation))
@@ -52,19 +55,19 @@ pub(super) fn routes(config: &mut ServiceConfig) {
                 .route(post().to(links::reset)),
         )
         .service(page("/account").route(get().to(account::show)))
-        .service(page("/account/name").route(post().to(account::rename)))
-        .service(page("/account/password").route(post().to(account::change_password)))
-        .service(page("/account/email").route(post().to(account::change_email)))
-        .service(page("/account/email/resend").route(post().to(account::resend)))
-        .service(page("/account/email/cancel").route(post().to(account::cancel_email)))
+        .service(act("/account/name").route(post().to(account::rename)))
+        .service(act("/account/password").route(post().to(account::change_password)))
+        .service(act("/account/email").route(post().to(account::change_email)))
+        .service(act("/account/email/resend").route(post().to(account::resend)))
+        .service(act("/account/email/cancel").route(post().to(account::cancel_email)))
         .service(
             page("/account/email/confirm")
                 .route(get().to(links::show_email_change))
                 .route(post().to(links::confirm_email_change)),
         )
         .service(page("/account/sessions").route(get().to(sessions::show)))
-        .service(page("/account/sessions/end").route(post().to(sessions::end)))
-        .service(page("/account/sessions/end-others").route(post().to(sessions::end_others)))
+        .service(act("/account/sessions/end").route(post().to(sessions::end)))
+        .service(act("/account/sessions/end-others").route(post().to(sessions::end_others)))
         .service(page("/account/activity").route(get().to(activity::show)))
         .service(
             page("/operator/invitations")

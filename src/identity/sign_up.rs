@@ -307,7 +307,10 @@ impl Identity {
             &self.entropy,
             user.id,
             &sound.name,
-            (actor, making.context),
+            audit::By {
+                actor,
+                context: making.context,
+            },
         )
         .await?;
         let record = |action| {

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     types::{ClientId, Fault},
-    web::{Failure, Form, Parameters, RequestContext},
+    web::{Failure, Form, Parameters, RequestContext, whole_seconds},
 };
 
 /// Adds the routes of this capability, pages too.
@@ -143,10 +143,9 @@ fn refusal(error: &EndpointError) -> HttpResponse {
         EndpointError::Throttled(wait) => {
             let description = "too many failed attempts: wait as long as Retry-After says";
             let mut response = no_store(StatusCode::TOO_MANY_REQUESTS, &body("slow_down", description));
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                .insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(*wait)));
             return response;
         }
         EndpointError::Fault(fault) => return outage(fault),

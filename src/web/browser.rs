@@ -92,21 +92,22 @@ impl Browser {
         ))
     }
 
-    /// Lets a form pass only if it has the token that this browser was given.
+    /// Whether a form has the token that this browser was given in this session.
     ///
     /// # Errors
     ///
-    /// [`Failure::Forbidden`] otherwise.
-    pub fn check_csrf(&self, session: Option<[u8; 32]>, form: &Parameters) -> Result<(), Failure> {
+    /// If that cannot be told for now.
+    pub fn gave(&self, session: Option<[u8; 32]>, form: &Parameters) -> Result<bool, Failure> {
         let presented = decode_base64url(form.text("csrf_token")).unwrap_or_default();
-        let (id, tag) = presented.split_first_chunk::<4>().ok_or(Failure::Forbidden)?;
+        let Some((id, tag)) = presented.split_first_chunk::<4>() else {
+            return Ok(false);
+        };
         let key_id = KeyId::from_bytes(*id);
         let keyring = &self.settings.keyring;
         keyring.can_tell(key_id)?;
-        match keyring.mac_with(Purpose::Csrf, key_id, &self.binding(session)) {
-            Some(mac) if same(tag, &mac.tag) => Ok(()),
-            Some(_) | None => Err(Failure::Forbidden),
-        }
+        Ok(keyring
+            .mac_with(Purpose::Csrf, key_id, &self.binding(session))
+            .is_some_and(|mac| same(tag, &mac.tag)))
     }
 
     fn binding(&self, session: Option<[u8; 32]>) -> Vec<u8> {

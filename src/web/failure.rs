@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
     http::{
         StatusCode,
         header::{self, HeaderValue},
@@ -10,7 +10,7 @@ use actix_web::{
 use askama::Template as _;
 
 use super::{
-    current_request_id,
+    Unreadable, current_request_id,
     page::{ErrorPage, Frame},
 };
 use crate::types::Fault;
@@ -21,18 +21,28 @@ pub enum Failure {
     /// 400, with what to mend.
     #[error("bad request: {0}")]
     BadRequest(String),
-    /// 403: a form from elsewhere, or somebody else's thing.
+    /// 403: the role does not reach so far.
     #[error("forbidden")]
     Forbidden,
+    /// 403: a form from elsewhere, or from before its sender signed in or out; `page` has a fresh one.
+    #[error("the form is not from a page of this session")]
+    Stale { page: String },
     /// 404, also for what exists but is not the asker's to see.
     #[error("not found")]
     NotFound,
+    /// 413.
+    #[error("too large")]
+    TooLarge,
     /// 429.
     #[error("too many requests")]
     TooManyRequests { retry_after: Duration },
     /// Not signed in: a redirect to the sign-in page, which comes back to this path.
     #[error("sign-in needed")]
-    SignInNeeded { return_to: String },
+    SignInNeeded {
+        return_to: String,
+        /// Whether a form came, which is not kept: the sign-in page says so.
+        form_lost: bool,
+    },
     /// Signed in, but nobody has shown that the address is theirs: a redirect to the account page, which sends the link
     /// again.
     #[error("the e-mail address is not verified")]
@@ -46,8 +56,9 @@ impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Stale { .. } => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::SignInNeeded { .. } | Self::AddressUnverified => StatusCode::SEE_OTHER,
             Self::Fault(Fault::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
@@ -59,12 +70,14 @@ impl ResponseError for Failure {
         let status = self.status_code();
         let mut answer = HttpResponse::build(status);
         match self {
-            Self::SignInNeeded { return_to } => {
-                let query = url::form_urlencoded::Serializer::new(String::new())
-                    .append_pair("return_to", return_to)
-                    .finish();
+            Self::SignInNeeded { return_to, form_lost } => {
+                let mut query = url::form_urlencoded::Serializer::new(String::new());
+                query.append_pair("return_to", return_to);
+                if *form_lost {
+                    query.append_pair("notice", "session-over");
+                }
                 return answer
-                    .insert_header((header::LOCATION, format!("/sign-in?{query}")))
+                    .insert_header((header::LOCATION, format!("/sign-in?{}", query.finish())))
                     .finish();
             }
             Self::AddressUnverified => {
@@ -73,7 +86,10 @@ impl ResponseError for Failure {
                     .finish();
             }
             Self::TooManyRequests { retry_after } => {
-                answer.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds(*retry_after))));
+                answer.insert_header((
+                    header::RETRY_AFTER,
+                    HeaderValue::from(whole_seconds(*retry_after)),
+                ));
             }
             Self::Fault(Fault::Unavailable(_)) => {
                 answer.insert_header((header::RETRY_AFTER, HeaderValue::from(1)));
@@ -81,8 +97,11 @@ impl ResponseError for Failure {
             _ => {}
         }
         let mut page = ErrorPage::for_status(Frame::default(), status.as_u16(), current_request_id());
-        if let Self::BadRequest(text) = self {
-            page.text.clone_from(text);
+        match self {
+            Self::BadRequest(text) => page.text.clone_from(text),
+            Self::Stale { page: again } => page.be_stale(again),
+            Self::TooManyRequests { retry_after } => page.text = wait_in_words(*retry_after),
+            _ => {}
         }
         match page.render() {
             Ok(html) => answer
@@ -94,8 +113,34 @@ impl ResponseError for Failure {
     }
 }
 
+impl From<Unreadable> for Failure {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::TooLarge => Self::TooLarge,
+            Unreadable::ContentType | Unreadable::Encoding | Unreadable::CutOff => {
+                Self::BadRequest(format!("The form could not be read: {unreadable}."))
+            }
+        }
+    }
+}
+
+/// "Wait 8 seconds", and why.
+#[must_use]
+pub fn wait_in_words(wait: Duration) -> String {
+    let seconds = whole_seconds(wait);
+    let words = if seconds > 90 {
+        format!("{} minutes", seconds.div_ceil(60))
+    } else if seconds == 1 {
+        "1 second".to_owned()
+    } else {
+        format!("{seconds} seconds")
+    };
+    format!("Too many attempts. Wait {words}, then try again.")
+}
+
 /// Whole seconds, rounded up: nobody should come back too early.
-pub(super) fn seconds(duration: Duration) -> u64 {
+#[must_use]
+pub fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
@@ -128,4 +173,11 @@ pub fn see_other(path: &str) -> HttpResponse {
         .insert_header((header::LOCATION, path))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish()
+}
+
+/// For paths that only take forms: on to the page that they are on, one level up. Whoever comes to one by the address
+/// bar, or back from signing in, finds the form there.
+pub async fn page_above(request: HttpRequest) -> HttpResponse {
+    let above = request.path().rsplit_once('/').map_or("", |(above, _)| above);
+    see_other(if above.is_empty() { "/" } else { above })
 }

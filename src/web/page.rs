@@ -6,6 +6,8 @@ use std::fmt;
 use askama::Template;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
+use super::Parameters;
+
 /// What surrounds each page. Templates call it `frame`.
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
@@ -67,6 +69,20 @@ impl Notice {
             tone: Tone::Danger,
             text: text.into(),
         }
+    }
+}
+
+impl Notice {
+    /// What a page that follows an act has to say: a code in its address, a fixed sentence here, so that no link can put
+    /// words into our mouth.
+    #[must_use]
+    pub fn of(query: &Parameters, known: &[(&str, Tone, &str)]) -> Option<Self> {
+        let code = query.text("notice");
+        let (_, tone, text) = known.iter().find(|(own, ..)| *own == code)?;
+        Some(Self {
+            tone: *tone,
+            text: (*text).to_owned(),
+        })
     }
 }
 
@@ -244,10 +260,20 @@ pub struct ErrorPage {
     pub status: u16,
     pub heading: String,
     pub text: String,
+    /// Where the page is that is to be opened again.
+    pub again: Option<String>,
     pub request_id: String,
 }
 
 impl ErrorPage {
+    /// Says that a form was too old, and where there is a fresh one.
+    pub(super) fn be_stale(&mut self, page: &str) {
+        "That page was out of date".clone_into(&mut self.heading);
+        "You have signed in or out since you opened it, or it was open for very long. Nothing was changed. Open it again and try once more."
+            .clone_into(&mut self.text);
+        self.again = Some(page.to_owned());
+    }
+
     /// The page for a status, in general words.
     #[must_use]
     pub fn for_status(frame: Frame, status: u16, request_id: String) -> Self {
@@ -256,10 +282,9 @@ impl ErrorPage {
                 "That request did not make sense",
                 "Go back and try once more. If you followed a link, it may have been cut off.",
             ),
-            401 => ("Sign in first", "This page is only for people who are signed in."),
             403 => (
                 "You may not do that",
-                "The page was open for too long, or this is not yours to change. Go back, reload the page and try again.",
+                "Your role does not reach so far. Ask whoever owns the account.",
             ),
             404 => (
                 "Nothing here",
@@ -268,10 +293,6 @@ impl ErrorPage {
             405 => (
                 "That is not how this page works",
                 "Go back and use the buttons of the page.",
-            ),
-            409 => (
-                "Somebody was faster",
-                "What you see has changed in the meantime. Go back, reload the page and try again.",
             ),
             413 => (
                 "Too much at once",
@@ -295,6 +316,7 @@ impl ErrorPage {
             status,
             heading: heading.to_owned(),
             text: text.to_owned(),
+            again: None,
             request_id,
         }
     }
@@ -302,5 +324,12 @@ impl ErrorPage {
     #[must_use]
     pub fn sample() -> Self {
         Self::for_status(Frame::sample_signed_out(), 500, "req_01kasample".to_owned())
+    }
+
+    #[must_use]
+    pub fn sample_stale() -> Self {
+        let mut page = Self::for_status(Frame::sample_signed_out(), 403, "req_01kasample".to_owned());
+        page.be_stale("/apps/app_one");
+        page
     }
 }

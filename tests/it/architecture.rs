@@ -201,6 +201,24 @@ fn only_http_rooms_know_actix() {
     );
 }
 
+/// Pages take `Posted`, `SignedPost` or an act, which ask who it is once the body is there, and look at the form's token.
+#[test]
+fn forms_are_read_in_one_place() {
+    let places = [
+        "web/",
+        "identity/http",
+        "oauth/http.rs",
+        "oauth/pages/authorize.rs",
+    ];
+    let wrong: Vec<_> = sources()
+        .into_iter()
+        .filter(|(file, _)| !places.iter().any(|place| file.starts_with(place)))
+        .filter(|(_, text)| text.contains(": Form,") || text.contains(": Form)") || text.contains(".gave("))
+        .map(|(file, _)| file)
+        .collect();
+    assert!(wrong.is_empty(), "forms that are read elsewhere: {wrong:?}");
+}
+
 #[test]
 fn only_the_configuration_reads_the_environment() {
     assert_only_in(&["std::env", "env"], &["config"], &[]);

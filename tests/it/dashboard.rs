@@ -124,7 +124,30 @@ async fn post_with(
         .chain(fields)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
+    if path.ends_with("/logo") {
+        let fields = form.fields.iter();
+        let parts: Vec<_> = fields
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        return post_parts(browser, form.action.as_str(), &parts).await;
+    }
     browser.send(form).await
+}
+
+/// Posts as the one form does that carries a file.
+async fn post_parts(browser: &Browser, url: &str, parts: &[(&str, &[u8])]) -> Page {
+    let mut body = Vec::new();
+    for (name, value) in parts {
+        let head = format!("--cut\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        body.extend([head.as_bytes(), *value, b"\r\n"].concat());
+    }
+    body.extend(b"--cut--\r\n");
+    let request = browser
+        .client
+        .post(url)
+        .header("content-type", "multipart/form-data; boundary=cut")
+        .body(body);
+    browser.go(request.build().unwrap()).await
 }
 
 /// The form of a page that goes to a path ending so.

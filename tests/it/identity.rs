@@ -3,6 +3,7 @@
 
 mod account;
 mod entry;
+mod forms;
 mod hijack;
 mod links;
 mod onward;

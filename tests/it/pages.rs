@@ -22,6 +22,7 @@ fn all() -> Vec<(&'static str, String)> {
     }
     pages! {
         "error-500": ErrorPage::sample();
+        "error-stale": ErrorPage::sample_stale();
         "error-404": ErrorPage::for_status(Frame::sample(), 404, "req_01kasample".to_owned());
         "sign-up": identity::SignUp::sample();
         "sign-up-refused": identity::SignUp::sample_refused();

@@ -1,26 +1,26 @@
 //! One app: its clients, its name, its end.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::StatusCode,
-    web::{Data, Path},
-};
+use actix_web::{HttpResponse, http::StatusCode};
 
-use super::{Seen, kind, notices::notice, posted, refused, views};
+use super::{
+    act::{AppAct, AppView, AtApp, ToDelete, ToView, ToWriteApps},
+    kind,
+    notices::notice,
+    refused, views,
+};
 use crate::{
     accounts::{self, Permission},
-    identity::http::Visitor,
     oauth::{
-        Authority,
         clients::{self, Client},
         last_request_of_each,
     },
     types::DisplayName,
-    web::{Failure, Form, Query, html, html_with, page::Field, see_other},
+    web::{Failure, Query, html, html_with, page::Field, see_other},
 };
 
-async fn page(authority: &Authority, visitor: &Visitor, seen: &Seen) -> Result<views::AppPage, Failure> {
-    let mut connection = authority.db.connection().await?;
+async fn page(at: &AtApp) -> Result<views::AppPage, Failure> {
+    let seen = &at.seen;
+    let mut connection = at.authority.db.connection().await?;
     let account = accounts::memberships_of(&mut connection, seen.user)
         .await?
         .into_iter()
@@ -39,7 +39,7 @@ async fn page(authority: &Authority, visitor: &Visitor, seen: &Seen) -> Result<v
         disabled: client.disabled_at.is_some(),
     };
     Ok(views::AppPage {
-        frame: visitor.frame()?,
+        frame: at.visitor.frame()?,
         id: seen.app.id.to_string(),
         title: seen.app.name.clone(),
         name: Field::of(&seen.app.name),
@@ -56,93 +56,68 @@ async fn page(authority: &Authority, visitor: &Visitor, seen: &Seen) -> Result<v
 }
 
 /// `/apps/{app}`
-pub(super) async fn show(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    query: Query,
-    path: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    let seen = Seen::app(&authority, &visitor, &request, &path).await?;
-    let mut page = page(&authority, &visitor, &seen).await?;
+pub(super) async fn show(view: AppView<ToView>, query: Query) -> Result<HttpResponse, Failure> {
+    let mut page = page(&view).await?;
     page.frame.notice = notice(&query);
     html(&page)
 }
 
 /// `POST /apps/{app}`
-pub(super) async fn rename(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<String>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let seen = Seen::app(&authority, &visitor, &request, &path).await?;
-    let form = posted(form, &visitor)?;
-    seen.require(Permission::WriteApps)?;
-    let typed = form.text("name");
+pub(super) async fn rename(act: AppAct<ToWriteApps>) -> Result<HttpResponse, Failure> {
+    let typed = act.form.text("name");
     let name: DisplayName = match typed.parse() {
         Ok(name) => name,
         Err(error) => {
-            let mut page = page(&authority, &visitor, &seen).await?;
+            let mut page = page(&act).await?;
             page.name = Field::of(typed).with_error(format!("{error}"));
             return html_with(StatusCode::BAD_REQUEST, &page);
         }
     };
-    let by = (seen.user, Some(&visitor.context));
+    let authority = &act.authority;
     let mut transaction = authority.db.begin().await?;
-    accounts::rename_app(&mut transaction, &authority.clock, seen.app.id, &name, by)
-        .await
-        .map_err(refused)?;
+    accounts::rename_app(
+        &mut transaction,
+        &authority.clock,
+        act.seen.app.id,
+        &name,
+        act.by(),
+    )
+    .await
+    .map_err(refused)?;
     transaction.commit().await?;
-    Ok(see_other(&format!("{}?notice=app-renamed", seen.path())))
+    Ok(see_other(&format!("{}?notice=app-renamed", act.seen.path())))
 }
 
-fn question(visitor: &Visitor, seen: &Seen, name: Field) -> Result<views::DeleteConfirm, Failure> {
+fn question(at: &AtApp, name: Field) -> Result<views::DeleteConfirm, Failure> {
+    let path = at.seen.path();
     Ok(views::DeleteConfirm {
-        frame: visitor.frame()?,
+        frame: at.visitor.frame()?,
         what: "app".to_owned(),
-        title: seen.app.name.clone(),
+        title: at.seen.app.name.clone(),
         consequences: vec![
             "All its clients are deleted with it: their IDs and secrets stop working.".to_owned(),
             "Everybody who signed in with one of them is signed out of it at once, everywhere.".to_owned(),
             "People’s consent to them is forgotten.".to_owned(),
         ],
-        action: format!("{}/delete", seen.path()),
-        back: seen.path(),
+        action: format!("{path}/delete"),
+        back: path,
         name,
     })
 }
 
 /// `/apps/{app}/delete`
-pub(super) async fn ask_to_delete(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    let seen = Seen::app(&authority, &visitor, &request, &path).await?;
-    seen.require(Permission::Delete)?;
-    html(&question(&visitor, &seen, Field::default())?)
+pub(super) async fn ask_to_delete(view: AppView<ToDelete>) -> Result<HttpResponse, Failure> {
+    html(&question(&view, Field::default())?)
 }
 
 /// `POST /apps/{app}/delete`
-pub(super) async fn delete(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<String>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let seen = Seen::app(&authority, &visitor, &request, &path).await?;
-    let form = posted(form, &visitor)?;
-    seen.require(Permission::Delete)?;
-    let typed = form.text("name");
-    if typed.trim() != seen.app.name {
+pub(super) async fn delete(act: AppAct<ToDelete>) -> Result<HttpResponse, Failure> {
+    let typed = act.form.text("name");
+    if typed.trim() != act.seen.app.name {
         let field = Field::of(typed).with_error("That is not its name.");
-        return html_with(StatusCode::BAD_REQUEST, &question(&visitor, &seen, field)?);
+        return html_with(StatusCode::BAD_REQUEST, &question(&act, field)?);
     }
-    clients::delete_app(&authority, seen.app.id, (seen.user, Some(&visitor.context)))
+    clients::delete_app(&act.authority, act.seen.app.id, act.by())
         .await
         .map_err(refused)?;
     Ok(see_other("/apps?notice=app-deleted"))

@@ -1,23 +1,23 @@
 //! One client: what it needs to connect, its last requests, its settings, its end.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::StatusCode,
-    web::{Data, Path},
-};
+use actix_web::{HttpResponse, http::StatusCode};
 
-use super::{Seen, client_form, notices::notice, posted, views};
+use super::{
+    act::{AtClient, ClientAct, ClientView, ToDelete, ToOperate, ToView, ToWriteClients},
+    client_form,
+    notices::notice,
+    views,
+};
 use crate::{
     accounts::Permission,
-    identity::http::Visitor,
     oauth::{
         Authority, PastRequest,
-        clients::{self, Client, ClientSecret, LogoChange, RegisterError},
+        clients::{self, ClientSecret, LogoChange, RegisterError},
         last_requests,
         scopes::catalogue,
     },
     web::{
-        Failure, Form, Query, html, html_with,
+        Failure, Query, html, html_with,
         page::{Choice, Field, Pages},
         see_other,
     },
@@ -59,13 +59,8 @@ fn secret_row(secret: &ClientSecret) -> views::SecretRow {
 }
 
 /// The page of a client; `number` is that of the page of its requests, from 0.
-pub(super) async fn page(
-    authority: &Authority,
-    visitor: &Visitor,
-    seen: &Seen,
-    client: &Client,
-    number: u32,
-) -> Result<views::ClientPage, Failure> {
+pub(super) async fn page(at: &AtClient, number: u32) -> Result<views::ClientPage, Failure> {
+    let (authority, seen, client) = (&at.authority, &at.seen, &at.client);
     let mut connection = authority.db.connection().await?;
     let catalogue = catalogue(&mut connection).await?;
     let first = number.saturating_mul(REQUESTS);
@@ -74,9 +69,9 @@ pub(super) async fn page(
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let has_older = past.len() > size(first).saturating_add(size(REQUESTS));
     let now = authority.clock.now();
-    let path = seen.client_path(client.id);
+    let path = at.path();
     Ok(views::ClientPage {
-        frame: visitor.frame()?,
+        frame: at.visitor.frame()?,
         app: seen.app_ref(),
         client_id: client.id.to_string(),
         title: client.registration.name.clone(),
@@ -119,49 +114,25 @@ pub(super) async fn page(
 }
 
 /// `/apps/{app}/clients/{client}`
-pub(super) async fn show(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    query: Query,
-    path: Path<(String, String)>,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
+pub(super) async fn show(view: ClientView<ToView>, query: Query) -> Result<HttpResponse, Failure> {
     let number = query.0.as_ref().map_or("", |query| query.text("page"));
-    let number = number.parse().unwrap_or_default();
-    let mut page = page(&authority, &visitor, &seen, &client, number).await?;
+    let mut page = page(&view, number.parse().unwrap_or_default()).await?;
     page.frame.notice = notice(&query);
     html(&page)
 }
 
 /// `POST /apps/{app}/clients/{client}`
-pub(super) async fn save(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    let form = posted(form, &visitor)?;
-    seen.require(Permission::WriteClients)?;
+pub(super) async fn save(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
+    let (authority, client, form) = (&act.authority, &act.client, &act.form);
     let catalogue = catalogue(&mut *authority.db.connection().await?).await?;
     let kind = client.registration.kind;
-    let typed = match client_form::read(&form, kind, &catalogue, client.first_party) {
+    let typed = match client_form::read(form, kind, &catalogue, client.first_party) {
         Ok(registration) => {
-            let saved = clients::edit_client(
-                &authority,
-                &client,
-                &registration,
-                LogoChange::Keep,
-                seen.actor(),
-                Some(&visitor.context),
-            )
-            .await;
-            match saved {
-                Ok(()) => return Ok(back(&seen, &client, "client-saved")),
+            let keep = LogoChange::Keep;
+            match clients::edit_client(authority, client, &registration, keep, act.by()).await {
+                Ok(()) => return Ok(act.back("client-saved")),
                 Err(RegisterError::Registration(error)) => {
-                    let mut typed = client_form::typed(&form, kind, &catalogue, client.first_party);
+                    let mut typed = client_form::typed(form, kind, &catalogue, client.first_party);
                     client_form::mark(&mut typed, &error);
                     typed
                 }
@@ -170,83 +141,35 @@ pub(super) async fn save(
         }
         Err(typed) => *typed,
     };
-    let mut page = page(&authority, &visitor, &seen, &client, 0).await?;
+    let mut page = page(&act, 0).await?;
     page.form = typed;
     html_with(StatusCode::BAD_REQUEST, &page)
 }
 
-/// On to the client's page, which says what was done.
-pub(super) fn back(seen: &Seen, client: &Client, code: &str) -> HttpResponse {
-    see_other(&format!("{}?notice={code}", seen.client_path(client.id)))
-}
-
 /// `POST /apps/{app}/clients/{client}/disable`
-pub(super) async fn disable(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    posted(form, &visitor)?;
-    set_disabled(&authority, &visitor, &seen, &client, true).await
+pub(super) async fn disable(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
+    clients::set_disabled(&act.authority, &act.client, true, act.by()).await?;
+    Ok(act.back("client-disabled"))
 }
 
 /// `POST /apps/{app}/clients/{client}/enable`
-pub(super) async fn enable(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    posted(form, &visitor)?;
-    set_disabled(&authority, &visitor, &seen, &client, false).await
-}
-
-async fn set_disabled(
-    authority: &Authority,
-    visitor: &Visitor,
-    seen: &Seen,
-    client: &Client,
-    disabled: bool,
-) -> Result<HttpResponse, Failure> {
-    seen.require(Permission::WriteClients)?;
-    clients::set_disabled(authority, client, disabled, seen.actor(), Some(&visitor.context)).await?;
-    let code = if disabled {
-        "client-disabled"
-    } else {
-        "client-enabled"
-    };
-    Ok(back(seen, client, code))
+pub(super) async fn enable(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
+    clients::set_disabled(&act.authority, &act.client, false, act.by()).await?;
+    Ok(act.back("client-enabled"))
 }
 
 /// `POST /apps/{app}/clients/{client}/operator`
-pub(super) async fn vouch(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    let form = posted(form, &visitor)?;
-    if !seen.operator {
-        return Err(Failure::Forbidden);
-    }
+pub(super) async fn vouch(act: ClientAct<ToOperate>) -> Result<HttpResponse, Failure> {
     let vouched = clients::vouch_for_client(
-        &authority,
-        &client,
-        form.text("first_party") == "true",
-        form.text("publisher_verified") == "true",
-        seen.actor(),
-        Some(&visitor.context),
+        &act.authority,
+        &act.client,
+        act.form.text("first_party") == "true",
+        act.form.text("publisher_verified") == "true",
+        act.by(),
     )
     .await;
     match vouched {
-        Ok(()) => Ok(back(&seen, &client, "vouched")),
+        Ok(()) => Ok(act.back("vouched")),
         Err(RegisterError::Registration(error)) => Err(Failure::BadRequest(format!(
             "The client’s settings do not allow that: {error}."
         ))),
@@ -254,17 +177,12 @@ pub(super) async fn vouch(
     }
 }
 
-fn question(
-    visitor: &Visitor,
-    seen: &Seen,
-    client: &Client,
-    name: Field,
-) -> Result<views::DeleteConfirm, Failure> {
-    let path = seen.client_path(client.id);
+fn question(at: &AtClient, name: Field) -> Result<views::DeleteConfirm, Failure> {
+    let path = at.path();
     Ok(views::DeleteConfirm {
-        frame: visitor.frame()?,
+        frame: at.visitor.frame()?,
         what: "client".to_owned(),
-        title: client.registration.name.clone(),
+        title: at.client.registration.name.clone(),
         consequences: vec![
             "Everybody who signed in with it is signed out of it at once, everywhere.".to_owned(),
             "Its client ID and secrets stop working.".to_owned(),
@@ -277,34 +195,17 @@ fn question(
 }
 
 /// `/apps/{app}/clients/{client}/delete`
-pub(super) async fn ask_to_delete(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    seen.require(Permission::Delete)?;
-    html(&question(&visitor, &seen, &client, Field::default())?)
+pub(super) async fn ask_to_delete(view: ClientView<ToDelete>) -> Result<HttpResponse, Failure> {
+    html(&question(&view, Field::default())?)
 }
 
 /// `POST /apps/{app}/clients/{client}/delete`
-pub(super) async fn delete(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    let form = posted(form, &visitor)?;
-    seen.require(Permission::Delete)?;
-    let typed = form.text("name");
-    if typed.trim() != client.registration.name {
+pub(super) async fn delete(act: ClientAct<ToDelete>) -> Result<HttpResponse, Failure> {
+    let typed = act.form.text("name");
+    if typed.trim() != act.client.registration.name {
         let field = Field::of(typed).with_error("That is not its name.");
-        let page = question(&visitor, &seen, &client, field)?;
-        return html_with(StatusCode::BAD_REQUEST, &page);
+        return html_with(StatusCode::BAD_REQUEST, &question(&act, field)?);
     }
-    clients::delete_client(&authority, &client, seen.actor(), Some(&visitor.context)).await?;
-    Ok(see_other(&format!("{}?notice=client-deleted", seen.path())))
+    clients::delete_client(&act.authority, &act.client, act.by()).await?;
+    Ok(see_other(&format!("{}?notice=client-deleted", act.seen.path())))
 }

@@ -2,14 +2,15 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 
-use super::{notices::notice, posted, refused, views};
+use super::{notices::notice, refused, views};
 use crate::{
     accounts::{self, Membership, Permission, Role},
-    identity::http::Visitor,
+    audit::By,
+    identity::http::{Posted, SignedIn, SignedPost, Visitor},
     oauth::{Authority, clients},
     types::{AccountId, DisplayName},
     web::{
-        Failure, Form, Query, html, html_with,
+        Failure, Query, html, html_with,
         page::{Choice, Field},
         see_other,
     },
@@ -65,18 +66,13 @@ pub(super) async fn list(
 }
 
 /// The accounts in which the visitor may make apps, the personal one first.
-async fn own_accounts(
-    authority: &Authority,
-    request: &HttpRequest,
-    visitor: &Visitor,
-) -> Result<Vec<Membership>, Failure> {
-    let user = &visitor.require(request)?.user;
-    let mut all = accounts::memberships_of(&mut *authority.db.connection().await?, user.id).await?;
+async fn own_accounts(authority: &Authority, own: &SignedIn) -> Result<Vec<Membership>, Failure> {
+    let mut all = accounts::memberships_of(&mut *authority.db.connection().await?, own.user.id).await?;
     all.retain(|membership| membership.role.may(Permission::WriteApps));
     if all.is_empty() {
         return Err(Failure::Forbidden);
     }
-    if !user.email_verified {
+    if !own.user.email_verified {
         return Err(Failure::AddressUnverified);
     }
     Ok(all)
@@ -106,20 +102,17 @@ pub(super) async fn ask_for_app(
     request: HttpRequest,
     visitor: Visitor,
 ) -> Result<HttpResponse, Failure> {
-    let accounts = own_accounts(&authority, &request, &visitor).await?;
+    let accounts = own_accounts(&authority, visitor.require(&request)?).await?;
     html(&form(&visitor, Field::default(), &accounts, None)?)
 }
 
 /// `POST /apps/new`
 pub(super) async fn create_app(
     authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    sent: Form,
+    post: SignedPost,
 ) -> Result<HttpResponse, Failure> {
-    let user = visitor.require(&request)?.user.id;
-    let sent = posted(sent, &visitor)?;
-    let accounts = own_accounts(&authority, &request, &visitor).await?;
+    let Posted { visitor, form: sent } = &*post;
+    let accounts = own_accounts(&authority, &post.own).await?;
     let account = match sent.text("account") {
         "" => accounts.first().map(|membership| membership.account.id),
         id => Some(id.parse().or(Err(Failure::NotFound))?),
@@ -130,7 +123,7 @@ pub(super) async fn create_app(
         Ok(name) => name,
         Err(error) => {
             let field = Field::of(typed).with_error(format!("{error}"));
-            let page = form(&visitor, field, &accounts, Some(account))?;
+            let page = form(visitor, field, &accounts, Some(account))?;
             return html_with(StatusCode::BAD_REQUEST, &page);
         }
     };
@@ -141,7 +134,7 @@ pub(super) async fn create_app(
         &authority.entropy,
         account,
         &name,
-        (user, Some(&visitor.context)),
+        By::user(post.own.user.id, &visitor.context),
     )
     .await
     .map_err(refused)?;

@@ -1,26 +1,17 @@
 //! The picture beside a client's name: the one form here that carries a file.
 
 use actix_multipart::{Field as Part, Multipart, MultipartError};
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::StatusCode,
-    web::{Data, Path},
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use futures_util::TryStreamExt as _;
 
 use super::{
-    Seen,
-    client::{back, page},
-    posted,
+    act::{ClientAct, ToWriteClients},
+    client::page,
 };
 use crate::{
-    accounts::Permission,
-    identity::http::Visitor,
-    oauth::{
-        Authority,
-        clients::{Client, Logo, LogoChange, RegisterError, edit_client},
-    },
-    web::{Failure, Form, Parameters, html_with},
+    identity::http::Sent,
+    oauth::clients::{Logo, LogoChange, RegisterError, edit_client},
+    web::{Failure, Parameters, html_with},
 };
 
 /// Bytes that are read and thrown away, so that whoever sends a large picture still gets an answer that says so.
@@ -58,8 +49,7 @@ async fn read_all(mut parts: Multipart) -> Result<(Parameters, Result<Logo, &'st
                 let text = read(&mut part, LARGEST_TOKEN, &mut total)
                     .await?
                     .unwrap_or_default();
-                token = Parameters::parse(&[b"csrf_token=", text.as_slice()].concat())
-                    .or(Err(Failure::Forbidden))?;
+                token = Parameters::parse(&[b"csrf_token=", text.as_slice()].concat())?;
             }
             Some("logo") => {
                 logo = match read(&mut part, Logo::LARGEST, &mut total).await? {
@@ -77,75 +67,37 @@ async fn read_all(mut parts: Multipart) -> Result<(Parameters, Result<Logo, &'st
 }
 
 async fn change(
-    authority: &Authority,
-    visitor: &Visitor,
-    seen: &Seen,
-    client: &Client,
+    act: &ClientAct<ToWriteClients>,
     logo: LogoChange,
     code: &str,
 ) -> Result<HttpResponse, Failure> {
-    let by = (seen.actor(), Some(&visitor.context));
-    match edit_client(authority, client, &client.registration, logo, by.0, by.1).await {
-        Ok(()) => Ok(back(seen, client, code)),
+    let (authority, client) = (&act.authority, &act.client);
+    match edit_client(authority, client, &client.registration, logo, act.by()).await {
+        Ok(()) => Ok(act.back(code)),
         Err(RegisterError::Registration(error)) => {
-            let words = format!("Mend the settings first: {error}.");
-            refuse(authority, visitor, seen, client, words).await
+            refuse(act, format!("Mend the settings first: {error}.")).await
         }
         Err(RegisterError::Fault(fault)) => Err(fault.into()),
     }
 }
 
-async fn refuse(
-    authority: &Authority,
-    visitor: &Visitor,
-    seen: &Seen,
-    client: &Client,
-    words: String,
-) -> Result<HttpResponse, Failure> {
-    let mut page = page(authority, visitor, seen, client, 0).await?;
+async fn refuse(act: &ClientAct<ToWriteClients>, words: String) -> Result<HttpResponse, Failure> {
+    let mut page = page(act, 0).await?;
     page.logo_error = Some(words);
     html_with(StatusCode::BAD_REQUEST, &page)
 }
 
 /// `POST /apps/{app}/clients/{client}/logo`
-pub(super) async fn upload(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-    parts: Multipart,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    seen.require(Permission::WriteClients)?;
+pub(super) async fn upload(request: HttpRequest, parts: Multipart) -> Result<HttpResponse, Failure> {
     let (token, logo) = read_all(parts).await?;
-    visitor.check_csrf(&token)?;
+    let act = ClientAct::of(&request, Sent::with(&request, token).await?).await?;
     match logo {
-        Ok(logo) => {
-            let set = LogoChange::Set(logo);
-            change(&authority, &visitor, &seen, &client, set, "logo-saved").await
-        }
-        Err(words) => refuse(&authority, &visitor, &seen, &client, words.to_owned()).await,
+        Ok(logo) => change(&act, LogoChange::Set(logo), "logo-saved").await,
+        Err(words) => refuse(&act, words.to_owned()).await,
     }
 }
 
 /// `POST /apps/{app}/clients/{client}/logo/remove`
-pub(super) async fn remove(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    posted(form, &visitor)?;
-    seen.require(Permission::WriteClients)?;
-    change(
-        &authority,
-        &visitor,
-        &seen,
-        &client,
-        LogoChange::Remove,
-        "logo-removed",
-    )
-    .await
+pub(super) async fn remove(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
+    change(&act, LogoChange::Remove, "logo-removed").await
 }

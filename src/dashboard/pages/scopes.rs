@@ -2,26 +2,17 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 
-use super::{notices::notice, posted, views};
+use super::{notices::notice, views};
 use crate::{
     audit::Actor,
-    identity::http::Visitor,
+    identity::http::{Posted, SignedPost, Visitor},
     oauth::{
         Authority,
         scopes::{Audience, BUILT_IN, Catalogue, Entry, ScopeError, add_scope, catalogue, remove_scope},
     },
     types::Scope,
-    web::{Failure, Form, Parameters, Query, html, html_with, page::Field, see_other},
+    web::{Failure, Parameters, Query, html, html_with, page::Field, see_other},
 };
-
-fn operator(visitor: &Visitor, request: &HttpRequest) -> Result<Actor, Failure> {
-    let user = &visitor.require(request)?.user;
-    if user.operator {
-        Ok(Actor::User(user.id))
-    } else {
-        Err(Failure::NotFound)
-    }
-}
 
 fn audience(audience: Audience) -> views::Audience {
     match audience {
@@ -53,7 +44,7 @@ pub(super) async fn list(
     visitor: Visitor,
     query: Query,
 ) -> Result<HttpResponse, Failure> {
-    operator(&visitor, &request)?;
+    visitor.operator(&request)?;
     html(&views::Scopes {
         frame: visitor.frame_with_notice(notice(&query))?,
         scopes: known(&authority).await?.0.iter().map(row).collect(),
@@ -62,7 +53,7 @@ pub(super) async fn list(
 
 /// `/operator/scopes/new`
 pub(super) async fn ask(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    operator(&visitor, &request)?;
+    visitor.operator(&request)?;
     html(&views::ScopeForm {
         frame: visitor.frame()?,
         editing: false,
@@ -81,7 +72,7 @@ pub(super) async fn ask_to_change(
     visitor: Visitor,
     query: Query,
 ) -> Result<HttpResponse, Failure> {
-    operator(&visitor, &request)?;
+    visitor.operator(&request)?;
     let name = query.0.as_ref().map_or("", |query| query.text("name"));
     let catalogue = known(&authority).await?;
     let entry = catalogue.find(name).ok_or(Failure::NotFound)?;
@@ -113,16 +104,11 @@ fn chosen(form: &Parameters) -> Audience {
 }
 
 /// `POST /operator/scopes/new`
-pub(super) async fn add(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let actor = operator(&visitor, &request)?;
-    let form = posted(form, &visitor)?;
+pub(super) async fn add(authority: Data<Authority>, post: SignedPost) -> Result<HttpResponse, Failure> {
+    let actor = Actor::User(post.own.operator()?.user.id);
+    let Posted { visitor, form } = &*post;
     let name = form.text("name").trim();
-    let mut page = typed(&visitor, &form, false)?;
+    let mut page = typed(visitor, form, false)?;
     if known(&authority).await?.find(name).is_some() {
         page.name = Field::of(name).with_error("There is a scope of that name already.");
         return html_with(StatusCode::BAD_REQUEST, &page);
@@ -132,26 +118,21 @@ pub(super) async fn add(
             .with_error("Use 1 to 128 letters, digits and signs, without spaces, quotes and backslashes.");
         return html_with(StatusCode::BAD_REQUEST, &page);
     };
-    save(&authority, &visitor, &form, scope, actor, page).await
+    save(&authority, visitor, form, scope, actor, page).await
 }
 
 /// `POST /operator/scopes/edit`
-pub(super) async fn change(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let actor = operator(&visitor, &request)?;
-    let form = posted(form, &visitor)?;
-    let page = typed(&visitor, &form, true)?;
+pub(super) async fn change(authority: Data<Authority>, post: SignedPost) -> Result<HttpResponse, Failure> {
+    let actor = Actor::User(post.own.operator()?.user.id);
+    let Posted { visitor, form } = &*post;
+    let page = typed(visitor, form, true)?;
     let scope = known(&authority)
         .await?
         .find(form.text("name"))
         .ok_or(Failure::NotFound)?
         .scope
         .clone();
-    save(&authority, &visitor, &form, scope, actor, page).await
+    save(&authority, visitor, form, scope, actor, page).await
 }
 
 async fn save(
@@ -184,14 +165,9 @@ async fn save(
 }
 
 /// `POST /operator/scopes/remove`
-pub(super) async fn remove(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let actor = operator(&visitor, &request)?;
-    let form = posted(form, &visitor)?;
+pub(super) async fn remove(authority: Data<Authority>, post: SignedPost) -> Result<HttpResponse, Failure> {
+    let actor = Actor::User(post.own.operator()?.user.id);
+    let Posted { visitor, form } = &*post;
     match remove_scope(&authority, form.text("name"), actor, Some(&visitor.context)).await {
         Ok(()) => Ok(see_other("/operator/scopes?notice=scope-removed")),
         Err(ScopeError::Unknown(_)) => Ok(see_other("/operator/scopes?notice=no-scope")),

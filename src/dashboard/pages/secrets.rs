@@ -2,25 +2,16 @@
 
 use std::time::Duration;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{Data, Path},
-};
+use actix_web::HttpResponse;
 
 use super::{
-    Seen,
-    client::back,
+    act::{ClientAct, ToWriteClients},
     notices::{LAST_SECRET, MANY_SECRETS, NO_SECRET},
-    posted, views,
+    views,
 };
 use crate::{
-    accounts::Permission,
-    identity::http::Visitor,
-    oauth::{
-        Authority,
-        clients::{SecretError, add_secret, revoke_secret},
-    },
-    web::{Failure, Form, html},
+    oauth::clients::{SecretError, add_secret, revoke_secret},
+    web::{Failure, html},
 };
 
 /// For how long the other secrets stay good when one is added: seconds, or until somebody revokes them.
@@ -46,27 +37,18 @@ fn overlap(text: &str) -> Result<Option<Duration>, Failure> {
 }
 
 /// `POST /apps/{app}/clients/{client}/secrets`
-pub(super) async fn add(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    let form = posted(form, &visitor)?;
-    seen.require(Permission::WriteClients)?;
-    let overlap = overlap(form.text("expire_in"))?;
-    match add_secret(&authority, &client, overlap, seen.actor(), Some(&visitor.context)).await {
+pub(super) async fn add(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
+    let overlap = overlap(act.form.text("expire_in"))?;
+    match add_secret(&act.authority, &act.client, overlap, act.by()).await {
         Ok((secret, _)) => html(&views::SecretShown {
-            frame: visitor.frame()?,
-            app: seen.app_ref(),
-            client_id: client.id.to_string(),
-            client_name: client.registration.name.clone(),
+            frame: act.visitor.frame()?,
+            app: act.seen.app_ref(),
+            client_id: act.client.id.to_string(),
+            client_name: act.client.registration.name.clone(),
             secret: Some(secret.expose().to_owned()),
             new_client: false,
         }),
-        Err(SecretError::TooMany) => Ok(back(&seen, &client, MANY_SECRETS)),
+        Err(SecretError::TooMany) => Ok(act.back(MANY_SECRETS)),
         Err(SecretError::PublicClient) => {
             Err(Failure::BadRequest("A public client has no secret.".to_owned()))
         }
@@ -76,22 +58,13 @@ pub(super) async fn add(
 }
 
 /// `POST /apps/{app}/clients/{client}/secrets/revoke`
-pub(super) async fn revoke(
-    authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
-    path: Path<(String, String)>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let (seen, client) = Seen::client(&authority, &visitor, &request, &path).await?;
-    let form = posted(form, &visitor)?;
-    seen.require(Permission::WriteClients)?;
-    let id = form.text("id").parse().or(Err(Failure::NotFound))?;
-    let code = match revoke_secret(&authority, &client, id, seen.actor(), Some(&visitor.context)).await {
+pub(super) async fn revoke(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
+    let id = act.form.text("id").parse().or(Err(Failure::NotFound))?;
+    let code = match revoke_secret(&act.authority, &act.client, id, act.by()).await {
         Ok(()) => "secret-revoked",
         Err(SecretError::Last) => LAST_SECRET,
         Err(SecretError::Unknown | SecretError::PublicClient | SecretError::TooMany) => NO_SECRET,
         Err(SecretError::Fault(fault)) => return Err(fault.into()),
     };
-    Ok(back(&seen, &client, code))
+    Ok(act.back(code))
 }

@@ -5,16 +5,16 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use super::{
     super::{
         ChangeError, EmailChange, Identity, LinkError, LinkPurpose,
-        http::{SignedIn, Visitor},
+        http::{Posted, SignedIn, SignedPost, Visitor},
         links::in_words,
         views::{self, MailReason},
     },
     notices::notice,
-    onward::{fields, query, secret, signed_in, too_early, wait_in_words},
+    onward::{query, secret, signed_in, too_early},
 };
 use crate::{
     types::DisplayName,
-    web::{BrowserSettings, Failure, Form, Query, html, html_with, page::Field, see_other},
+    web::{BrowserSettings, Failure, Query, html, html_with, page::Field, see_other, wait_in_words},
 };
 
 async fn view(visitor: &Visitor, identity: &Identity, own: &SignedIn) -> Result<views::Account, Failure> {
@@ -58,21 +58,15 @@ pub(super) async fn show(
 }
 
 /// `POST /account/name`.
-pub(super) async fn rename(
-    request: HttpRequest,
-    visitor: Visitor,
-    identity: Data<Identity>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
-    let own = visitor.require(&request)?;
+pub(super) async fn rename(identity: Data<Identity>, post: SignedPost) -> Result<HttpResponse, Failure> {
+    let Posted { visitor, form } = &*post;
     match form.text("name").parse::<DisplayName>() {
         Ok(name) => {
-            identity.rename(&own.user, &name, &visitor.context).await?;
+            identity.rename(&post.own.user, &name, &visitor.context).await?;
             Ok(see_other("/account?notice=name-changed"))
         }
         Err(error) => {
-            let mut view = view(&visitor, &identity, own).await?;
+            let mut view = view(visitor, &identity, &post.own).await?;
             view.name = Field::of(form.text("name")).with_error(format!("{error}"));
             html_with(StatusCode::BAD_REQUEST, &view)
         }
@@ -81,23 +75,20 @@ pub(super) async fn rename(
 
 /// `POST /account/password`.
 pub(super) async fn change_password(
-    request: HttpRequest,
-    visitor: Visitor,
     identity: Data<Identity>,
     settings: Data<BrowserSettings>,
-    form: Form,
+    post: SignedPost,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
-    let own = visitor.require(&request)?;
+    let (own, Posted { visitor, form }) = (&post.own, &*post);
     let result = identity
         .change_password(
             own,
-            secret(&form, "password"),
-            secret(&form, "new_password"),
+            secret(form, "password"),
+            secret(form, "new_password"),
             &visitor.context,
         )
         .await;
-    let mut view = view(&visitor, &identity, own).await?;
+    let mut view = view(visitor, &identity, own).await?;
     match result {
         Ok(started) => signed_in(&identity, &settings, &started, "/account?notice=password-changed"),
         Err(ChangeError::BadValue(words)) => {
@@ -118,18 +109,15 @@ pub(super) async fn change_password(
 
 /// `POST /account/email`.
 pub(super) async fn change_email(
-    request: HttpRequest,
-    visitor: Visitor,
     identity: Data<Identity>,
-    form: Form,
+    post: SignedPost,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
-    let own = visitor.require(&request)?;
+    let (own, Posted { visitor, form }) = (&post.own, &*post);
     let new_email = form.text("email");
     let result = identity
-        .ask_for_email_change(own, new_email, secret(&form, "password"), &visitor.context)
+        .ask_for_email_change(own, new_email, secret(form, "password"), &visitor.context)
         .await;
-    let mut view = view(&visitor, &identity, own).await?;
+    let mut view = view(visitor, &identity, own).await?;
     view.new_email = Field::of(new_email);
     match result {
         Ok(change) if change.old_confirmed => Ok(see_other("/account?notice=confirm-new-email")),
@@ -156,15 +144,11 @@ pub(super) async fn change_email(
 }
 
 /// `POST /account/email/resend`.
-pub(super) async fn resend(
-    request: HttpRequest,
-    visitor: Visitor,
-    identity: Data<Identity>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    fields(form, &visitor)?;
-    let own = visitor.require(&request)?;
-    match identity.resend_verification(&own.user, &visitor.context).await {
+pub(super) async fn resend(identity: Data<Identity>, post: SignedPost) -> Result<HttpResponse, Failure> {
+    match identity
+        .resend_verification(&post.own.user, &post.visitor.context)
+        .await
+    {
         Ok(()) => Ok(see_other("/account?notice=link-sent")),
         Err(LinkError::Delayed(retry_after)) => Err(Failure::TooManyRequests { retry_after }),
         Err(LinkError::BadLink) => Err(Failure::NotFound),
@@ -174,13 +158,9 @@ pub(super) async fn resend(
 
 /// `POST /account/email/cancel`.
 pub(super) async fn cancel_email(
-    request: HttpRequest,
-    visitor: Visitor,
     identity: Data<Identity>,
-    form: Form,
+    post: SignedPost,
 ) -> Result<HttpResponse, Failure> {
-    fields(form, &visitor)?;
-    let own = visitor.require(&request)?;
-    identity.cancel_email_change(own.user.id).await?;
+    identity.cancel_email_change(post.own.user.id).await?;
     Ok(see_other("/account?notice=email-cancelled"))
 }

@@ -5,27 +5,18 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use super::{
     super::{
         Identity, InviteError, LinkPurpose,
-        http::{SignedIn, Visitor},
+        http::{Posted, SignedPost, Visitor},
         links::in_words,
         views,
     },
     notices::notice,
-    onward::{fields, query},
+    onward::query,
 };
 use crate::{
     config::SignUpMode,
     types::{Email, InvalidEmail},
-    web::{Failure, Form, Query, html, html_with, page::Field, see_other},
+    web::{Failure, Query, html, html_with, page::Field, see_other},
 };
-
-fn operator<'v>(visitor: &'v Visitor, request: &HttpRequest) -> Result<&'v SignedIn, Failure> {
-    let own = visitor.require(request)?;
-    if own.user.operator {
-        Ok(own)
-    } else {
-        Err(Failure::NotFound)
-    }
-}
 
 fn view(visitor: &Visitor, identity: &Identity, email: Field) -> Result<views::Invite, Failure> {
     let mode = identity.config.sign_up.mode;
@@ -45,21 +36,16 @@ pub(super) async fn show(
     identity: Data<Identity>,
     parameters: Query,
 ) -> Result<HttpResponse, Failure> {
-    operator(&visitor, &request)?;
+    visitor.operator(&request)?;
     let mut view = view(&visitor, &identity, Field::default())?;
     view.frame.notice = notice(&query(parameters));
     html(&view)
 }
 
 /// `POST /operator/invitations`.
-pub(super) async fn invite(
-    request: HttpRequest,
-    visitor: Visitor,
-    identity: Data<Identity>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
-    let own = operator(&visitor, &request)?;
+pub(super) async fn invite(identity: Data<Identity>, post: SignedPost) -> Result<HttpResponse, Failure> {
+    let own = post.own.operator()?;
+    let Posted { visitor, form } = &*post;
     let typed = form.text("email");
     let error = match typed.parse::<Email>() {
         Err(error @ InvalidEmail) => error.to_string(),
@@ -70,6 +56,6 @@ pub(super) async fn invite(
             Err(InviteError::Fault(fault)) => return Err(fault.into()),
         },
     };
-    let view = view(&visitor, &identity, Field::of(typed).with_error(error))?;
+    let view = view(visitor, &identity, Field::of(typed).with_error(error))?;
     html_with(StatusCode::BAD_REQUEST, &view)
 }

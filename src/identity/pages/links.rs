@@ -6,30 +6,20 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use super::{
     super::{
         HeldByApps, Identity, Link, LinkError, LinkPurpose, Progress, Reset, ResetError,
-        http::Visitor,
+        http::{Posted, Visitor},
         links::in_words,
         views::{self, MailReason, OutcomeKind},
     },
-    onward::{Onward, banner, fields, page, pending, query, secret, signed_out},
+    onward::{Onward, bad_link, banner, page, pending, query, secret, signed_out},
 };
 use crate::{
     crypto::Token,
     types::Email,
-    web::{BrowserSettings, Failure, Form, Parameters, Query, html, html_with, page::Field},
+    web::{BrowserSettings, Failure, Parameters, Query, html, html_with, page::Field},
 };
 
 fn token(parameters: &Parameters) -> Token {
     Token::presented(parameters.text("token"))
-}
-
-fn bad_link(visitor: &Visitor, purpose: LinkPurpose) -> Result<HttpResponse, Failure> {
-    html_with(
-        StatusCode::NOT_FOUND,
-        &views::LinkExpired {
-            frame: visitor.frame()?,
-            purpose,
-        },
-    )
 }
 
 fn button(
@@ -110,11 +100,9 @@ pub(super) async fn show_verification(
 
 /// `POST /verify-email`.
 pub(super) async fn verify(
-    visitor: Visitor,
     identity: Data<Identity>,
-    form: Form,
+    Posted { visitor, form }: Posted,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
     let token = token(&form);
     let purpose = LinkPurpose::VerifyEmail;
     let Some(own) = &visitor.signed_in else {
@@ -146,11 +134,9 @@ pub(super) async fn show_forgotten(
 /// `POST /forgot-password`: the same answer whether or not there is such an account.
 pub(super) async fn ask_for_reset(
     request: HttpRequest,
-    visitor: Visitor,
     identity: Data<Identity>,
-    form: Form,
+    Posted { visitor, form }: Posted,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
     let onward = Onward::read(&form);
     let waiting = pending(&request, &visitor, &onward).await?;
     let email: Email = match form.text("email").parse() {
@@ -204,13 +190,11 @@ pub(super) async fn show_reset(
 /// `POST /reset-password`. An app's request that waits in this browser goes on with the sign-in that follows.
 pub(super) async fn reset(
     request: HttpRequest,
-    mut visitor: Visitor,
     identity: Data<Identity>,
     held: Data<dyn HeldByApps>,
     settings: Data<BrowserSettings>,
-    form: Form,
+    Posted { mut visitor, form }: Posted,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
     let token = token(&form);
     let waiting = pending(&request, &visitor, &Onward::read(&form)).await?;
     match identity
@@ -276,11 +260,9 @@ pub(super) async fn show_email_change(
 
 /// `POST /account/email/confirm`.
 pub(super) async fn confirm_email_change(
-    visitor: Visitor,
     identity: Data<Identity>,
-    form: Form,
+    Posted { visitor, form }: Posted,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
     let token = token(&form);
     let (purpose, link) = side(&identity, &token).await?;
     let signed_in = visitor.signed_in.as_ref().map(|own| own.user.id);

@@ -11,14 +11,20 @@ use askama::Template;
 use secrecy::SecretString;
 
 use super::super::{
-    Identity, KNOWN_FOR, Started,
+    Identity, KNOWN_FOR, LinkPurpose, Started,
     http::{PendingRequest, PendingRequests, SESSION_COOKIE, Visitor},
-    known_browser,
+    known_browser, views,
 };
 use crate::{
     types::{AuthorizationRequestId, Fault},
-    web::{BrowserSettings, Failure, Form, Parameters, Query, html_with, page::RequestBanner, see_other},
+    web::{
+        BrowserSettings, Failure, Parameters, Query, html_with, page::RequestBanner, see_other, whole_seconds,
+    },
 };
+
+/// What a form says that came from a page of another session, or of none.
+pub(super) const OUT_OF_DATE: &str =
+    "This page was open for too long. Here is a fresh one: send it once more.";
 
 /// Where a page leads to: on with an authorization request that waits, to a path of ours, or to the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +49,18 @@ impl Onward {
             (None, Some(path)) => path.clone(),
             (None, None) => "/".to_owned(),
         }
+    }
+
+    /// A page of ours that leads to the same place.
+    pub(super) fn by_way_of(&self, page: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if let Some(id) = self.request {
+            query.append_pair("request", &id.to_string());
+        }
+        if let Some(path) = &self.return_to {
+            query.append_pair("return_to", path);
+        }
+        format!("{page}?{}", query.finish())
     }
 }
 
@@ -95,24 +113,6 @@ pub(super) fn too_early(mut response: HttpResponse, wait: Duration) -> HttpRespo
     response
 }
 
-/// Whole seconds, rounded up: nobody should come back too early.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
-/// "Wait 8 seconds", and why.
-pub(super) fn wait_in_words(wait: Duration) -> String {
-    let seconds = whole_seconds(wait);
-    let words = if seconds > 90 {
-        format!("{} minutes", seconds.div_ceil(60))
-    } else if seconds == 1 {
-        "1 second".to_owned()
-    } else {
-        format!("{seconds} seconds")
-    };
-    format!("Too many attempts. Wait {words}, then try again.")
-}
-
 /// On, with the cookie of a session that has just begun, and the one by which the browser is known afterwards.
 pub(super) fn signed_in(
     identity: &Identity,
@@ -139,11 +139,15 @@ pub(super) fn signed_out(settings: &BrowserSettings, path: &str) -> Result<HttpR
     Ok(response)
 }
 
-/// The fields of a form of ours.
-pub(super) fn fields(Form(form): Form, visitor: &Visitor) -> Result<Parameters, Failure> {
-    let form = form.map_err(|error| Failure::BadRequest(format!("The form could not be read: {error}.")))?;
-    visitor.check_csrf(&form)?;
-    Ok(form)
+/// The page of a link that does not lead on.
+pub(super) fn bad_link(visitor: &Visitor, purpose: LinkPurpose) -> Result<HttpResponse, Failure> {
+    html_with(
+        StatusCode::NOT_FOUND,
+        &views::LinkExpired {
+            frame: visitor.frame()?,
+            purpose,
+        },
+    )
 }
 
 /// The query of a page of ours; one that cannot be read is as none.

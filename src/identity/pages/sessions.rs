@@ -3,13 +3,17 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::{
-    super::{Identity, http::Visitor, views},
+    super::{
+        Identity,
+        http::{Posted, SignedPost, Visitor},
+        views,
+    },
     notices::notice,
-    onward::{fields, query, signed_out},
+    onward::{query, signed_out},
 };
 use crate::{
     types::SessionId,
-    web::{BrowserSettings, Failure, Form, Query, browser_in_words, html, see_other},
+    web::{BrowserSettings, Failure, Query, browser_in_words, html, see_other},
 };
 
 /// `GET /account/sessions`.
@@ -42,14 +46,11 @@ pub(super) async fn show(
 
 /// `POST /account/sessions/end`.
 pub(super) async fn end(
-    request: HttpRequest,
-    visitor: Visitor,
     identity: Data<Identity>,
     settings: Data<BrowserSettings>,
-    form: Form,
+    post: SignedPost,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
-    let own = visitor.require(&request)?;
+    let (own, Posted { visitor, form }) = (&post.own, &*post);
     let id: SessionId = form.text("id").parse().map_err(|_error| Failure::NotFound)?;
     if !identity.end_session(own, id, &visitor.context).await? {
         return Err(Failure::NotFound);
@@ -61,14 +62,9 @@ pub(super) async fn end(
 }
 
 /// `POST /account/sessions/end-others`.
-pub(super) async fn end_others(
-    request: HttpRequest,
-    visitor: Visitor,
-    identity: Data<Identity>,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    fields(form, &visitor)?;
-    let own = visitor.require(&request)?;
-    identity.end_other_sessions(own, &visitor.context).await?;
+pub(super) async fn end_others(identity: Data<Identity>, post: SignedPost) -> Result<HttpResponse, Failure> {
+    identity
+        .end_other_sessions(&post.own, &post.visitor.context)
+        .await?;
     Ok(see_other("/account/sessions?notice=sessions-ended"))
 }

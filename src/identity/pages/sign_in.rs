@@ -5,17 +5,15 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use super::{
     super::{
         Identity, SignInError,
-        http::{PendingRequest, Visitor},
+        http::{PendingRequest, Sent, Visitor},
         views,
     },
     notices::notice,
-    onward::{
-        Onward, banner, fields, page, pending, query, secret, signed_in, signed_out, too_early, wait_in_words,
-    },
+    onward::{OUT_OF_DATE, Onward, banner, page, pending, query, secret, signed_in, signed_out, too_early},
 };
 use crate::{
     config::SignUpMode,
-    web::{BrowserSettings, Failure, Form, Parameters, Query, page::Field, see_other},
+    web::{BrowserSettings, Failure, Parameters, Query, page::Field, see_other, wait_in_words},
 };
 
 const REFUSED: &str = "E-mail address and password do not match. Check both and try again.";
@@ -64,31 +62,36 @@ pub(super) async fn show(
     page(StatusCode::OK, &view, waiting)
 }
 
-/// `POST /sign-in`.
+/// `POST /sign-in`. Whoever has signed in meanwhile in another tab goes on; a page that was open for too long is shown
+/// afresh.
 pub(super) async fn sign_in(
     request: HttpRequest,
-    visitor: Visitor,
     identity: Data<Identity>,
     settings: Data<BrowserSettings>,
-    form: Form,
+    sent: Sent,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
+    let is_ours = sent.is_ours()?;
+    let Sent { visitor, form } = sent;
     let onward = Onward::read(&form);
     let email = form.text("email");
-    let (error, wait) = match identity
-        .sign_in(
-            email,
-            secret(&form, "password"),
-            visitor.signed_in.as_ref(),
-            visitor.known.as_ref(),
-            &visitor.context,
-        )
-        .await
-    {
-        Ok(started) => return signed_in(&identity, &settings, &started, &onward.path()),
-        Err(SignInError::Refused) => (REFUSED.to_owned(), None),
-        Err(SignInError::Delayed(wait)) => (wait_in_words(wait), Some(wait)),
-        Err(SignInError::Fault(fault)) => return Err(fault.into()),
+    if !is_ours && visitor.signed_in.is_some() {
+        return Ok(see_other(&onward.path()));
+    }
+    let (status, error, wait) = if is_ours {
+        let by = visitor.signed_in.as_ref();
+        let password = secret(&form, "password");
+        let known = visitor.known.as_ref();
+        match identity
+            .sign_in(email, password, by, known, &visitor.context)
+            .await
+        {
+            Ok(started) => return signed_in(&identity, &settings, &started, &onward.path()),
+            Err(SignInError::Refused) => (StatusCode::BAD_REQUEST, REFUSED.to_owned(), None),
+            Err(SignInError::Delayed(wait)) => (StatusCode::BAD_REQUEST, wait_in_words(wait), Some(wait)),
+            Err(SignInError::Fault(fault)) => return Err(fault.into()),
+        }
+    } else {
+        (StatusCode::FORBIDDEN, OUT_OF_DATE.to_owned(), None)
     };
     let waiting = pending(&request, &visitor, &onward).await?;
     let view = views::SignIn {
@@ -100,7 +103,7 @@ pub(super) async fn sign_in(
         error: Some(error),
         sign_up_open: identity.config.sign_up.mode == SignUpMode::Open,
     };
-    let response = page(StatusCode::BAD_REQUEST, &view, waiting)?;
+    let response = page(status, &view, waiting)?;
     Ok(match wait {
         Some(wait) => too_early(response, wait),
         None => response,
@@ -109,14 +112,15 @@ pub(super) async fn sign_in(
 
 /// `POST /sign-out`.
 pub(super) async fn sign_out(
-    visitor: Visitor,
     identity: Data<Identity>,
     settings: Data<BrowserSettings>,
-    form: Form,
+    sent: Sent,
 ) -> Result<HttpResponse, Failure> {
-    fields(form, &visitor)?;
-    if let Some(signed_in) = &visitor.signed_in {
-        identity.sign_out(signed_in, &visitor.context).await?;
+    if let Some(signed_in) = &sent.visitor.signed_in {
+        if !sent.is_ours()? {
+            return Err(Failure::Stale { page: "/".to_owned() });
+        }
+        identity.sign_out(signed_in, &sent.visitor.context).await?;
     }
     signed_out(&settings, "/sign-in?notice=signed-out")
 }
@@ -137,32 +141,45 @@ pub(super) async fn show_confirmation(
 /// `POST /confirm`: the session gets a new cookie, and a new time of authentication.
 pub(super) async fn confirm(
     request: HttpRequest,
-    visitor: Visitor,
     identity: Data<Identity>,
     settings: Data<BrowserSettings>,
-    form: Form,
+    sent: Sent,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
-    let own = visitor.require(&request)?;
+    let is_ours = sent.is_ours()?;
+    let Sent { visitor, form } = sent;
     let onward = Onward::read(&form);
-    let (error, wait) = match identity
-        .sign_in(
-            own.user.email.as_str(),
-            secret(&form, "password"),
-            Some(own),
-            visitor.known.as_ref(),
-            &visitor.context,
-        )
-        .await
-    {
-        Ok(started) => return signed_in(&identity, &settings, &started, &onward.path()),
-        Err(SignInError::Refused) => ("That is not your password.".to_owned(), None),
-        Err(SignInError::Delayed(wait)) => (wait_in_words(wait), Some(wait)),
-        Err(SignInError::Fault(fault)) => return Err(fault.into()),
+    let Some(own) = &visitor.signed_in else {
+        // Signing in shows as well that it is they.
+        return Ok(see_other(&onward.by_way_of("/sign-in")));
+    };
+    let (status, error, wait) = if is_ours {
+        let password = secret(&form, "password");
+        let email = own.user.email.as_str();
+        match identity
+            .sign_in(
+                email,
+                password,
+                Some(own),
+                visitor.known.as_ref(),
+                &visitor.context,
+            )
+            .await
+        {
+            Ok(started) => return signed_in(&identity, &settings, &started, &onward.path()),
+            Err(SignInError::Refused) => (
+                StatusCode::BAD_REQUEST,
+                "That is not your password.".to_owned(),
+                None,
+            ),
+            Err(SignInError::Delayed(wait)) => (StatusCode::BAD_REQUEST, wait_in_words(wait), Some(wait)),
+            Err(SignInError::Fault(fault)) => return Err(fault.into()),
+        }
+    } else {
+        (StatusCode::FORBIDDEN, OUT_OF_DATE.to_owned(), None)
     };
     let waiting = pending(&request, &visitor, &onward).await?;
     let password = Field::default().with_error(error);
-    let response = confirmation(StatusCode::BAD_REQUEST, &visitor, &onward, waiting, password)?;
+    let response = confirmation(status, &visitor, &onward, waiting, password)?;
     Ok(match wait {
         Some(wait) => too_early(response, wait),
         None => response,

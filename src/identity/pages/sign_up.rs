@@ -5,15 +5,17 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use super::{
     super::{
         Identity, LinkPurpose, NewUser, Problems, SignUpError,
-        http::{PendingRequest, Visitor},
+        http::{PendingRequest, Posted, Sent, Visitor},
         views,
     },
-    onward::{Onward, banner, fields, page, pending, query, secret, signed_in, too_early, wait_in_words},
+    onward::{OUT_OF_DATE, Onward, bad_link, banner, page, pending, query, secret, signed_in, too_early},
 };
 use crate::{
     config::SignUpMode,
     crypto::Token,
-    web::{BrowserSettings, Failure, Form, Parameters, Query, html, html_with, page::Field, see_other},
+    web::{
+        BrowserSettings, Failure, Parameters, Query, html, html_with, page::Field, see_other, wait_in_words,
+    },
 };
 
 fn presented(parameters: &Parameters, name: &str) -> Option<Token> {
@@ -43,16 +45,6 @@ fn closed(visitor: &Visitor, by_invitation: bool) -> Result<HttpResponse, Failur
         &views::SignUpClosed {
             frame: visitor.frame()?,
             by_invitation,
-        },
-    )
-}
-
-fn bad_link(visitor: &Visitor, purpose: LinkPurpose) -> Result<HttpResponse, Failure> {
-    html_with(
-        StatusCode::NOT_FOUND,
-        &views::LinkExpired {
-            frame: visitor.frame()?,
-            purpose,
         },
     )
 }
@@ -103,22 +95,14 @@ pub(super) async fn show(
 /// `POST /sign-up`: whoever is new is signed in at once.
 pub(super) async fn sign_up(
     request: HttpRequest,
-    visitor: Visitor,
     identity: Data<Identity>,
     settings: Data<BrowserSettings>,
-    form: Form,
+    sent: Sent,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
+    let is_ours = sent.is_ours()?;
+    let Sent { visitor, form } = sent;
     let onward = Onward::read(&form);
     let invitation = presented(&form, "invitation");
-    let result = identity
-        .sign_up(
-            new_user(&form),
-            invitation.as_ref(),
-            visitor.signed_in.as_ref(),
-            &visitor.context,
-        )
-        .await;
     let waiting = pending(&request, &visitor, &onward).await?;
     let again = |problems: Problems, error: Option<String>, waiting: Option<PendingRequest>| {
         let view = views::SignUp {
@@ -132,6 +116,19 @@ pub(super) async fn sign_up(
         };
         page(StatusCode::BAD_REQUEST, &view, waiting)
     };
+    if !is_ours {
+        let mut response = again(Problems::default(), Some(OUT_OF_DATE.to_owned()), waiting)?;
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        return Ok(response);
+    }
+    let result = identity
+        .sign_up(
+            new_user(&form),
+            invitation.as_ref(),
+            visitor.signed_in.as_ref(),
+            &visitor.context,
+        )
+        .await;
     match result {
         Ok(started) => signed_in(&identity, &settings, &started, &onward.path()),
         Err(SignUpError::Closed) => closed(&visitor, false),
@@ -172,12 +169,10 @@ pub(super) async fn show_set_up(
 
 /// `POST /setup`.
 pub(super) async fn set_up(
-    visitor: Visitor,
     identity: Data<Identity>,
     settings: Data<BrowserSettings>,
-    form: Form,
+    Posted { visitor, form }: Posted,
 ) -> Result<HttpResponse, Failure> {
-    let form = fields(form, &visitor)?;
     let token = Token::presented(form.text("token"));
     let result = identity
         .set_up(

@@ -1,13 +1,13 @@
 use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
 
-use super::{Client, secrets::with, store};
+use super::{Client, store};
 use crate::{
     accounts::{self, AppError},
-    audit::{Action, Actor, Record, Subject},
+    audit::{Action, By, Subject},
     oauth::{Authority, grants},
     revocation::{self, Reason},
-    types::{AppId, ClientContext, Fault, UserId},
+    types::{AppId, Fault},
 };
 
 /// Removes a client with its secrets, consents and grants; nothing that it held is good when this returns.
@@ -15,15 +15,10 @@ use crate::{
 /// # Errors
 ///
 /// If the database is out of reach.
-pub async fn delete_client(
-    authority: &Authority,
-    client: &Client,
-    actor: Actor,
-    context: Option<&ClientContext>,
-) -> Result<(), Fault> {
+pub async fn delete_client(authority: &Authority, client: &Client, by: By<'_>) -> Result<(), Fault> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
-    let entries = remove(&mut transaction, client, now, actor, context).await?;
+    let entries = remove(&mut transaction, client, now, by).await?;
     authority.commit(transaction, &entries, Reason::Deleted).await
 }
 
@@ -32,20 +27,16 @@ pub async fn delete_client(
 /// # Errors
 ///
 /// See [`AppError`].
-pub async fn delete_app(
-    authority: &Authority,
-    app: AppId,
-    (user, context): (UserId, Option<&ClientContext>),
-) -> Result<(), AppError> {
+pub async fn delete_app(authority: &Authority, app: AppId, by: By<'_>) -> Result<(), AppError> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
     // No client is registered from here on: each would refer to this row.
     accounts::lock_app(&mut transaction, app).await?;
     let mut entries = Vec::new();
     for client in store::clients_of_app(&mut transaction, app).await? {
-        entries.extend(remove(&mut transaction, &client, now, Actor::User(user), context).await?);
+        entries.extend(remove(&mut transaction, &client, now, by).await?);
     }
-    accounts::delete_app(&mut transaction, &authority.clock, app, (user, context)).await?;
+    accounts::delete_app(&mut transaction, &authority.clock, app, by).await?;
     authority.commit(transaction, &entries, Reason::Deleted).await?;
     Ok(())
 }
@@ -55,17 +46,17 @@ async fn remove(
     connection: &mut AsyncPgConnection,
     client: &Client,
     now: OffsetDateTime,
-    actor: Actor,
-    context: Option<&ClientContext>,
+    by: By<'_>,
 ) -> Result<Vec<revocation::Subject>, Fault> {
     store::lock(connection, client.id).await?;
     let live = grants::live_of_client(connection, client.id, now).await?;
     store::delete(connection, client.id).await?;
-    let record = Record::done(now, actor, Action::ClientDeleted, Subject::Client(client.id))
+    let record = by
+        .done(now, Action::ClientDeleted, Subject::Client(client.id))
         .account(client.account_id)
         .detail("name", client.registration.name.as_str())
         .detail("grants", live.len());
-    with(record, context).write(connection).await?;
+    record.write(connection).await?;
     let mut entries: Vec<_> = live.into_iter().map(revocation::Subject::Grant).collect();
     entries.push(revocation::Subject::Client(client.id));
     Ok(entries)

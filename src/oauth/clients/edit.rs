@@ -1,8 +1,8 @@
-use super::{Client, Logo, Registration, RegistrationError, register::RegisterError, secrets::with, store};
+use super::{Client, Logo, Registration, RegistrationError, register::RegisterError, store};
 use crate::{
-    audit::{Action, Actor, Record, Subject},
+    audit::{Action, By, Subject},
     oauth::{Authority, scopes},
-    types::{ClientContext, Fault},
+    types::Fault,
 };
 
 /// What to do with the logo.
@@ -24,8 +24,7 @@ pub async fn edit_client(
     client: &Client,
     registration: &Registration,
     logo: LogoChange,
-    actor: Actor,
-    context: Option<&ClientContext>,
+    by: By<'_>,
 ) -> Result<(), RegisterError> {
     let registration = Registration {
         kind: client.registration.kind,
@@ -42,16 +41,16 @@ pub async fn edit_client(
         LogoChange::Remove => store::set_logo(&mut transaction, client.id, None).await?,
         LogoChange::Set(logo) => store::set_logo(&mut transaction, client.id, Some(logo)).await?,
     }
-    let record = Record::done(
-        authority.clock.now(),
-        actor,
-        Action::ClientChanged,
-        Subject::Client(client.id),
-    )
-    .account(client.account_id)
-    .detail("changed", changes(&client.registration, &registration, &logo));
+    let record = by
+        .done(
+            authority.clock.now(),
+            Action::ClientChanged,
+            Subject::Client(client.id),
+        )
+        .account(client.account_id)
+        .detail("changed", changes(&client.registration, &registration, &logo));
     authority
-        .commit_client_change(transaction, client.id, with(record, context))
+        .commit_client_change(transaction, client.id, record)
         .await?;
     Ok(())
 }
@@ -83,8 +82,7 @@ pub async fn set_disabled(
     authority: &Authority,
     client: &Client,
     disabled: bool,
-    actor: Actor,
-    context: Option<&ClientContext>,
+    by: By<'_>,
 ) -> Result<(), Fault> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
@@ -94,9 +92,11 @@ pub async fn set_disabled(
     } else {
         Action::ClientEnabled
     };
-    let record = Record::done(now, actor, action, Subject::Client(client.id)).account(client.account_id);
+    let record = by
+        .done(now, action, Subject::Client(client.id))
+        .account(client.account_id);
     authority
-        .commit_client_change(transaction, client.id, with(record, context))
+        .commit_client_change(transaction, client.id, record)
         .await
 }
 
@@ -111,25 +111,24 @@ pub async fn vouch_for_client(
     client: &Client,
     first_party: bool,
     publisher_verified: bool,
-    actor: Actor,
-    context: Option<&ClientContext>,
+    by: By<'_>,
 ) -> Result<(), RegisterError> {
     let mut transaction = authority.db.begin().await?;
     client
         .registration
         .check(&scopes::catalogue(&mut transaction).await?, first_party)?;
     store::vouch(&mut transaction, client.id, first_party, publisher_verified).await?;
-    let record = Record::done(
-        authority.clock.now(),
-        actor,
-        Action::ClientChanged,
-        Subject::Client(client.id),
-    )
-    .account(client.account_id)
-    .detail("first_party", first_party)
-    .detail("publisher_verified", publisher_verified);
+    let record = by
+        .done(
+            authority.clock.now(),
+            Action::ClientChanged,
+            Subject::Client(client.id),
+        )
+        .account(client.account_id)
+        .detail("first_party", first_party)
+        .detail("publisher_verified", publisher_verified);
     authority
-        .commit_client_change(transaction, client.id, with(record, context))
+        .commit_client_change(transaction, client.id, record)
         .await?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 use super::{Client, ClientKind, Registration, RegistrationError, secrets, store};
 use crate::{
-    audit::{Action, Actor, Record, Subject},
+    audit::{Action, By, Subject},
     crypto::Token,
     oauth::{Authority, scopes},
-    types::{AccountId, AppId, ClientContext, ClientId, Fault},
+    types::{AccountId, AppId, ClientId, Fault},
 };
 
 /// A new client, with its secret if its kind has one. The secret is here and nowhere else.
@@ -33,8 +33,7 @@ pub async fn register_client(
     app: AppId,
     registration: &Registration,
     first_party: bool,
-    actor: Actor,
-    context: Option<&ClientContext>,
+    by: By<'_>,
 ) -> Result<Registered, RegisterError> {
     let now = authority.clock.now();
     let id = ClientId::new(&authority.clock, &authority.entropy);
@@ -49,11 +48,12 @@ pub async fn register_client(
             Some(token)
         }
     };
-    let record = Record::done(now, actor, Action::ClientCreated, Subject::Client(id))
+    let record = by
+        .done(now, Action::ClientCreated, Subject::Client(id))
         .account(account)
         .detail("name", registration.name.as_str())
         .detail("kind", registration.kind.name());
-    secrets::with(record, context).write(&mut transaction).await?;
+    record.write(&mut transaction).await?;
     transaction.commit().await?;
     Ok(Registered { id, secret })
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Client, ClientKind, ClientSecret, store};
 use crate::{
-    audit::{Action, Actor, Record, Subject as AuditSubject},
+    audit::{Action, By, Subject as AuditSubject},
     crypto::{Purpose, Token},
     oauth::Authority,
-    types::{ClientContext, ClientId, ClientSecretId, Fault},
+    types::{ClientId, ClientSecretId, Fault},
 };
 
 /// Why a secret cannot be added or removed.
@@ -58,8 +58,7 @@ pub async fn add_secret(
     authority: &Authority,
     client: &Client,
     overlap: Option<Duration>,
-    actor: Actor,
-    context: Option<&ClientContext>,
+    by: By<'_>,
 ) -> Result<(Token, ClientSecret), SecretError> {
     if client.registration.kind == ClientKind::Public {
         return Err(SecretError::PublicClient);
@@ -80,16 +79,16 @@ pub async fn add_secret(
         return Err(SecretError::TooMany);
     }
     store::insert_secret(&mut transaction, client.id, &secret).await?;
-    let record = Record::done(
-        secret.created_at,
-        actor,
-        Action::ClientSecretAdded,
-        AuditSubject::Client(client.id),
-    )
-    .account(client.account_id)
-    .detail("hint", secret.hint.as_str());
+    let record = by
+        .done(
+            secret.created_at,
+            Action::ClientSecretAdded,
+            AuditSubject::Client(client.id),
+        )
+        .account(client.account_id)
+        .detail("hint", secret.hint.as_str());
     authority
-        .commit_client_change(transaction, client.id, with(record, context))
+        .commit_client_change(transaction, client.id, record)
         .await?;
     Ok((token, secret))
 }
@@ -103,8 +102,7 @@ pub async fn revoke_secret(
     authority: &Authority,
     client: &Client,
     id: ClientSecretId,
-    actor: Actor,
-    context: Option<&ClientContext>,
+    by: By<'_>,
 ) -> Result<(), SecretError> {
     let mut transaction = authority.db.begin().await?;
     store::lock(&mut transaction, client.id).await?;
@@ -122,24 +120,12 @@ pub async fn revoke_secret(
         return Err(SecretError::Last);
     }
     store::delete_secret(&mut transaction, client.id, id).await?;
-    let record = Record::done(
-        now,
-        actor,
-        Action::ClientSecretRevoked,
-        AuditSubject::Client(client.id),
-    )
-    .account(client.account_id)
-    .detail("hint", secret.hint.as_str());
+    let record = by
+        .done(now, Action::ClientSecretRevoked, AuditSubject::Client(client.id))
+        .account(client.account_id)
+        .detail("hint", secret.hint.as_str());
     authority
-        .commit_client_change(transaction, client.id, with(record, context))
+        .commit_client_change(transaction, client.id, record)
         .await?;
     Ok(())
-}
-
-/// Acts from the command line have no address.
-pub(super) fn with(record: Record, context: Option<&ClientContext>) -> Record {
-    match context {
-        Some(context) => record.from(context),
-        None => record,
-    }
 }

@@ -2,7 +2,7 @@ use actix_web::{HttpResponse, http::StatusCode, web::Data};
 
 use super::face;
 use crate::{
-    identity::http::{SignedIn, Visitor},
+    identity::http::{Sent, SignedIn, Visitor},
     oauth::{
         Authority, LoggedRequest,
         authorize::{
@@ -42,10 +42,7 @@ pub(super) async fn by_form(
     match read(&authority, form.0).await {
         Ok(incoming) => {
             let waiting = park(&authority, &visitor, &incoming).await?;
-            Ok(see_other(&format!(
-                "/oauth/authorize/continue?request={}",
-                waiting.id
-            )))
+            Ok(ask_again(&waiting))
         }
         Err(untrusted) => untrusted_page(&authority, &visitor, untrusted),
     }
@@ -93,7 +90,7 @@ pub(super) async fn go_on(
 ) -> Result<HttpResponse, Failure> {
     let parameters = query
         .0
-        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
+        .map_err(|unreadable| Failure::BadRequest(format!("The address could not be read: {unreadable}.")))?;
     let Some(waiting) = resume(&authority, &visitor, &parameters).await? else {
         return gone_page(&visitor);
     };
@@ -198,20 +195,14 @@ fn consent_page(
 }
 
 /// `POST /oauth/consent`
-pub(super) async fn decided(
-    authority: Data<Authority>,
-    visitor: Visitor,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let form = form
-        .0
-        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
-    visitor.check_csrf(&form)?;
+pub(super) async fn decided(authority: Data<Authority>, sent: Sent) -> Result<HttpResponse, Failure> {
+    let is_ours = sent.is_ours()?;
+    let Sent { visitor, form } = sent;
     let Some(waiting) = resume(&authority, &visitor, &form).await? else {
         return gone_page(&visitor);
     };
-    let Some(signed_in) = &visitor.signed_in else {
-        return go_on_with(&authority, &visitor, &waiting).await;
+    let (true, Some(signed_in)) = (is_ours, &visitor.signed_in) else {
+        return Ok(ask_again(&waiting));
     };
     let chosen: Option<ScopeSet> = match form.text("decision") {
         "approve" => Some(form.all("scope").filter_map(|scope| scope.parse().ok()).collect()),
@@ -263,7 +254,7 @@ pub(super) async fn select_account(
 ) -> Result<HttpResponse, Failure> {
     let parameters = query
         .0
-        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
+        .map_err(|unreadable| Failure::BadRequest(format!("The address could not be read: {unreadable}.")))?;
     match resume(&authority, &visitor, &parameters).await? {
         Some(waiting) if visitor.signed_in.is_some() => select_account_page(&visitor, &waiting),
         Some(waiting) => go_on_with(&authority, &visitor, &waiting).await,
@@ -272,26 +263,26 @@ pub(super) async fn select_account(
 }
 
 /// `POST /oauth/select-account`
-pub(super) async fn account_chosen(
-    authority: Data<Authority>,
-    visitor: Visitor,
-    form: Form,
-) -> Result<HttpResponse, Failure> {
-    let form = form
-        .0
-        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
-    visitor.check_csrf(&form)?;
+pub(super) async fn account_chosen(authority: Data<Authority>, sent: Sent) -> Result<HttpResponse, Failure> {
+    let is_ours = sent.is_ours()?;
+    let Sent { visitor, form } = sent;
     let Some(waiting) = resume(&authority, &visitor, &form).await? else {
         return gone_page(&visitor);
     };
+    if !is_ours {
+        return Ok(ask_again(&waiting));
+    }
     if form.text("choice") == "another" {
         return Ok(see_other(&format!("/sign-in?request={}&another=1", waiting.id)));
     }
     authorize::choose_account(&authority, &waiting).await?;
-    Ok(see_other(&format!(
-        "/oauth/authorize/continue?request={}",
-        waiting.id
-    )))
+    Ok(ask_again(&waiting))
+}
+
+/// On with a request, whose next step shows afresh. So it goes on too when the session has ended under a page, or has
+/// got a new cookie: what was sent from that page decides nothing.
+fn ask_again(waiting: &Waiting) -> HttpResponse {
+    see_other(&format!("/oauth/authorize/continue?request={}", waiting.id))
 }
 
 fn person(signed_in: &SignedIn) -> Person<'_> {

@@ -5,10 +5,10 @@ use actix_web::{
 
 use super::face;
 use crate::{
-    identity::http::Visitor,
+    identity::http::{Posted, SignedPost, Visitor},
     oauth::{Authority, connected_apps, scopes, views},
     types::{ClientId, GrantId, RedirectUri},
-    web::{Failure, Form, Query, html, page::Notice, see_other},
+    web::{Failure, Query, html, page::Notice, see_other},
 };
 
 fn row(app: &connected_apps::ConnectedApp) -> views::ConnectedApp {
@@ -96,7 +96,7 @@ pub(super) async fn one(
             created: grant.created_at.into(),
             last_used: grant.rotated_at.into(),
             address,
-            browser: crate::web::program(&agent),
+            browser: crate::web::browser_in_words(&agent),
         }
     });
     html(&views::ConnectedAppPage {
@@ -110,17 +110,10 @@ pub(super) async fn one(
 /// `POST /account/apps/{client_id}/disconnect`
 pub(super) async fn disconnect(
     authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
     path: Path<String>,
-    form: Form,
+    post: SignedPost,
 ) -> Result<HttpResponse, Failure> {
-    let person = visitor.require(&request)?;
-    visitor.check_csrf(
-        &form
-            .0
-            .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?,
-    )?;
+    let (person, visitor) = (&post.own, &post.visitor);
     let client: ClientId = path.parse().map_err(|_cause| Failure::NotFound)?;
     let client = authority.clients.get(client).await?.ok_or(Failure::NotFound)?;
     let done = connected_apps::disconnect(&authority, person.user.id, &client, &visitor.context).await?;
@@ -134,16 +127,10 @@ pub(super) async fn disconnect(
 /// `POST /account/apps/{client_id}/end`
 pub(super) async fn end(
     authority: Data<Authority>,
-    request: HttpRequest,
-    visitor: Visitor,
     path: Path<String>,
-    form: Form,
+    post: SignedPost,
 ) -> Result<HttpResponse, Failure> {
-    let person = visitor.require(&request)?;
-    let form = form
-        .0
-        .map_err(|unreadable| Failure::BadRequest(unreadable.to_string()))?;
-    visitor.check_csrf(&form)?;
+    let (person, Posted { visitor, form }) = (&post.own, &*post);
     let client: ClientId = path.parse().map_err(|_cause| Failure::NotFound)?;
     let client = authority.clients.get(client).await?.ok_or(Failure::NotFound)?;
     let grant: GrantId = form.text("id").parse().map_err(|_cause| Failure::NotFound)?;

@@ -9,6 +9,7 @@ use actix_web::web::{self, ServiceConfig};
 pub use waiting::WaitingRequests;
 
 use super::{clients::Client, views::AppFace};
+use crate::web::page_above;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
@@ -30,11 +31,16 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         )
         .route("/account/apps", web::get().to(connected::list))
         .route("/account/apps/{client}", web::get().to(connected::one))
-        .route(
-            "/account/apps/{client}/disconnect",
-            web::post().to(connected::disconnect),
+        .service(
+            web::resource("/account/apps/{client}/disconnect")
+                .route(web::get().to(page_above))
+                .route(web::post().to(connected::disconnect)),
         )
-        .route("/account/apps/{client}/end", web::post().to(connected::end));
+        .service(
+            web::resource("/account/apps/{client}/end")
+                .route(web::get().to(page_above))
+                .route(web::post().to(connected::end)),
+        );
 }
 
 fn face(client: &Client) -> AppFace {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger::{
     accounts,
-    audit::Actor,
+    audit::By,
     config::SigningAlgorithm,
     oauth::clients::{ClientKind, GrantType, Registration, register_client},
     types::ClientId,
@@ -38,8 +38,7 @@ async fn client(app: &TestApp) -> ClientId {
         its_app,
         &registration,
         false,
-        Actor::Operator,
-        None,
+        By::OPERATOR,
     )
     .await
     .unwrap()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger::{
-    audit::Actor,
+    audit::{Actor, By},
     oauth::{
         clients::{ClientKind, GrantType},
         scopes::remove_scope,
@@ -614,21 +614,14 @@ async fn a_request_does_not_wait_for_ever_nor_for_a_client_that_changed() {
     let page = browser.get(&ask.path()).await;
     let mut narrower = entity.registration.clone();
     narrower.scopes = "openid".parse().unwrap();
-    edit_client(
-        authority,
-        &entity,
-        &narrower,
-        LogoChange::Keep,
-        Actor::Operator,
-        None,
-    )
-    .await
-    .unwrap();
+    edit_client(authority, &entity, &narrower, LogoChange::Keep, By::OPERATOR)
+        .await
+        .unwrap();
     let page = browser.submit(&page, &[("decision", "approve")]).await;
     assert!(is_refusal_page(&page), "{}", page.text());
 
     let page = browser.get(&ask.clone().with("scope", "openid").path()).await;
-    set_disabled(authority, &entity, true, Actor::Operator, None)
+    set_disabled(authority, &entity, true, By::OPERATOR)
         .await
         .unwrap();
     let page = browser.submit(&page, &[("decision", "approve")]).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger::{
-    audit::Actor,
+    audit::By,
     oauth::clients::{LogoChange, Registration, edit_client},
 };
 use reqwest::StatusCode;
@@ -178,16 +178,9 @@ async fn a_client_that_looks_otherwise_is_asked_about_again() {
         let entity = authority.clients.get(client.id).await.unwrap().unwrap();
         let mut registration = entity.registration.clone();
         change(&mut registration);
-        edit_client(
-            authority,
-            &entity,
-            &registration,
-            LogoChange::Keep,
-            Actor::Operator,
-            None,
-        )
-        .await
-        .unwrap();
+        edit_client(authority, &entity, &registration, LogoChange::Keep, By::OPERATOR)
+            .await
+            .unwrap();
     };
     // What nobody sees makes no difference.
     change(&|registration| registration.retry_window = Some(Duration::from_secs(1))).await;
@@ -285,6 +278,28 @@ async fn a_first_party_client_needs_no_page_but_can_be_disconnected() {
 }
 
 #[tokio::test]
+async fn a_session_that_ends_under_the_consent_page_does_not_end_the_way_of_the_app() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let question = browser.get(&world.ask(&client).path()).await;
+    let sign_out = browser
+        .get("/account")
+        .await
+        .forms()
+        .into_iter()
+        .find(|form| form.action.path() == "/sign-out")
+        .unwrap();
+    browser.send(&sign_out).await;
+    let page = browser.submit(&question, &[("decision", "approve")]).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/sign-in"));
+    let known = [("email", "ada@example.com"), ("password", super::flow::PASSWORD)];
+    let page = browser.submit(&page, &known).await;
+    assert_eq!(page.url.path(), "/oauth/authorize/continue", "{}", page.text());
+    assert!(has_code(&browser.submit(&page, &[("decision", "approve")]).await));
+}
+
+#[tokio::test]
 async fn a_decision_is_taken_once_and_only_by_the_pages_own_form() {
     let world = World::start().await;
     let client = world.confidential().await;
@@ -299,9 +314,11 @@ async fn a_decision_is_taken_once_and_only_by_the_pages_own_form() {
 
     let mut forged = form.clone();
     forged.fields.retain(|(name, _)| name != "csrf_token");
-    assert_eq!(browser.send(&forged).await.status, StatusCode::FORBIDDEN);
+    let page = browser.send(&forged).await;
+    assert_eq!(page.url.path(), "/oauth/authorize/continue", "asked afresh");
     forged.fields.push(("csrf_token".to_owned(), "AAAA".to_owned()));
-    assert_eq!(browser.send(&forged).await.status, StatusCode::FORBIDDEN);
+    let page = browser.send(&forged).await;
+    assert_eq!(page.url.path(), "/oauth/authorize/continue", "asked afresh");
     // Another browser's token, though of the same person.
     let elsewhere = world.browser().await;
     let other = elsewhere.get(&world.ask(&client).path()).await;
@@ -312,7 +329,13 @@ async fn a_decision_is_taken_once_and_only_by_the_pages_own_form() {
             value.clone_from(&theirs);
         }
     }
-    assert_eq!(browser.send(&forged).await.status, StatusCode::FORBIDDEN);
+    let page = browser.send(&forged).await;
+    assert_eq!(page.url.path(), "/oauth/authorize/continue", "asked afresh");
+    assert_eq!(
+        world.number("SELECT count(*) FROM consents").await,
+        0,
+        "nothing was decided"
+    );
     let mut odd = form.clone();
     for (name, value) in &mut odd.fields {
         if name == "decision" {

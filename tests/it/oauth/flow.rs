@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger::{
-    audit::Actor,
+    audit::By,
     config::{Config, SigningAlgorithm},
     crypto::{digest, encode_base64url},
     identity::NewUser,
@@ -120,8 +120,7 @@ impl World {
             self.first_app,
             &registration,
             first_party,
-            Actor::Operator,
-            None,
+            By::OPERATOR,
         )
         .await
         .unwrap();

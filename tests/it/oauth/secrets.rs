@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger::audit::Actor;
+use claviger::audit::By;
 use claviger::oauth::clients::{GrantType, add_secret};
 
 use super::flow::{Login, PASSWORD, World, answer, create_user, landed, parameter, text, verifier};
@@ -54,7 +54,7 @@ async fn no_secret_is_logged_or_at_rest() {
         .await;
     seen.add("a client secret", client.secret.clone().unwrap());
     let entity = world.app.authority.clients.get(client.id).await.unwrap().unwrap();
-    let (more, _) = add_secret(&world.app.authority, &entity, None, Actor::Operator, None)
+    let (more, _) = add_secret(&world.app.authority, &entity, None, By::OPERATOR)
         .await
         .unwrap();
     seen.add("a client secret", more.expose());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use claviger::audit::Actor;
+use claviger::audit::By;
 use claviger::oauth::clients::{self, GrantType};
 use reqwest::{StatusCode, header::CONTENT_TYPE};
 
@@ -456,12 +456,12 @@ async fn secrets_overlap_while_they_are_rotated() {
     };
     let old = client.secret.clone().unwrap();
     let entity = authority.clients.get(client.id).await.unwrap().unwrap();
-    let (new, _) = clients::add_secret(authority, &entity, None, Actor::Operator, None)
+    let (new, _) = clients::add_secret(authority, &entity, None, By::OPERATOR)
         .await
         .unwrap();
     assert!(works(&old).await && works(new.expose()).await);
     let first = entity.secrets[0].id;
-    clients::revoke_secret(authority, &entity, first, Actor::Operator, None)
+    clients::revoke_secret(authority, &entity, first, By::OPERATOR)
         .await
         .unwrap();
     assert!(!works(&old).await && works(new.expose()).await);

@@ -1,8 +1,11 @@
 //! A browser without a screen: keeps cookies, follows links and redirects, fills in forms by the names of their
 //! fields, as a script of somebody else's would.
 
+use std::sync::Arc;
+
 use reqwest::{
     Client, Method, StatusCode,
+    cookie::{CookieStore as _, Jar},
     header::{CONTENT_TYPE, HeaderMap, LOCATION},
     redirect::Policy,
 };
@@ -12,6 +15,7 @@ use url::Url;
 #[derive(Clone, Debug)]
 pub struct Browser {
     pub client: Client,
+    cookies: Arc<Jar>,
     home: Url,
 }
 
@@ -36,15 +40,23 @@ pub struct Form {
 impl Browser {
     /// `home` is where paths begin.
     pub fn at(home: &str) -> Self {
+        let cookies = Arc::<Jar>::default();
         Self {
             client: Client::builder()
-                .cookie_store(true)
+                .cookie_provider(cookies.clone())
                 .redirect(Policy::none())
                 .user_agent("Browser of the tests")
                 .build()
                 .unwrap(),
+            cookies,
             home: home.parse().unwrap(),
         }
+    }
+
+    /// What it sends as `Cookie` to a path.
+    pub fn cookies(&self, path: &str) -> String {
+        let header = self.cookies.cookies(&self.home.join(path).unwrap());
+        header.map_or_else(String::new, |header| header.to_str().unwrap().to_owned())
     }
 
     pub async fn get(&self, path: &str) -> Page {
@@ -87,7 +99,7 @@ impl Browser {
     }
 
     /// Goes where redirects lead, as long as that is this site.
-    async fn go(&self, request: reqwest::Request) -> Page {
+    pub async fn go(&self, request: reqwest::Request) -> Page {
         let mut response = self.client.execute(request).await.unwrap();
         for _ in 0..10 {
             let Some(location) = response.headers().get(LOCATION) else {

@@ -1,7 +1,7 @@
 //! A person and a client, made by the acts that the command line uses.
 
 use claviger::{
-    audit::Actor,
+    audit::By,
     config::SigningAlgorithm,
     identity::{Created, NewUser},
     oauth::clients::{ClientKind, GrantType, Registered, Registration, register_client},
@@ -56,15 +56,13 @@ impl TestApp {
         first_party: bool,
     ) -> Registered {
         let opened = &owner.opened;
-        let actor = Actor::Operator;
         register_client(
             &self.authority,
             opened.account_id,
             opened.app_id,
             registration,
             first_party,
-            actor,
-            None,
+            By::OPERATOR,
         )
         .await
         .unwrap()
