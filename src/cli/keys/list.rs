@@ -100,7 +100,7 @@ fn state(own: &KeyUse, now: OffsetDateTime) -> String {
 
 /// What would be lost with it, counted where it can be.
 pub(super) fn hanging(own: &KeyUse) -> String {
-    let count = own.hanging;
+    let count = grouped(own.hanging);
     match own.key.purpose {
         Purpose::RefreshToken => format!("{count} refresh tokens"),
         Purpose::ClientSecret => format!("{count} client secrets"),
@@ -110,5 +110,30 @@ pub(super) fn hanging(own: &KeyUse) -> String {
         Purpose::KnownBrowser => "cookies of known browsers".to_owned(),
         Purpose::Csrf => "forms that are open".to_owned(),
         Purpose::Fingerprint => "counts of failed sign-ins".to_owned(),
+    }
+}
+
+/// With commas between thousands: these are read by somebody who decides whether to lose them.
+fn grouped(count: i64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_told_apart() {
+        for (count, text) in [(0, "0"), (999, "999"), (1_204, "1,204"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(count), text);
+        }
     }
 }

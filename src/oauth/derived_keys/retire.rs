@@ -1,15 +1,20 @@
 //! Retiring: a derived key that nothing needs any more by itself, one that has leaked by an operator's word.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 
 use super::{KeyUse, overview, store};
 use crate::{
     audit::{Action, Actor, Record, Subject},
-    crypto::{KeyId, Keyring, Purpose},
+    crypto::{KeyId, KeyState, Keyring, Purpose},
     db::Transaction,
     oauth::Authority,
     types::Fault,
 };
+
+/// How long after a key of refresh tokens was retired its grants are looked for.
+const LOOK_FOR_ORPHANS: Duration = Duration::from_hours(24);
 
 /// Why a key is not retired.
 #[derive(Debug, thiserror::Error)]
@@ -194,10 +199,20 @@ fn record(now: OffsetDateTime, actor: Actor, own: &KeyUse) -> Record {
 /// Retires the keys that nothing needs any more, and ends the grants that hang on one that was ended early. Returns
 /// how many rows it changed.
 pub(in crate::oauth) async fn retire_due(authority: &Authority) -> Result<usize, Fault> {
-    let batch = i64::from(authority.config.jobs.batch);
     let now = authority.clock.now();
     let mut done = 0;
-    for own in overview(authority).await?.iter().filter(|own| own.is_done(now)) {
+    authority
+        .keyring
+        .reload(&mut *authority.db.connection().await?)
+        .await?;
+    let keys = authority.keyring.status();
+    // To count what hangs on keys is to look through grants and sessions: only while there is something to find.
+    let in_use = if keys.iter().any(|key| key.state == KeyState::Serving) {
+        overview(authority).await?
+    } else {
+        Vec::new()
+    };
+    for own in in_use.iter().filter(|own| own.is_done(now)) {
         let mut transaction = authority.db.begin().await?;
         if authority
             .keyring
@@ -209,6 +224,21 @@ pub(in crate::oauth) async fn retire_due(authority: &Authority) -> Result<usize,
             done += 1;
         }
     }
+    let orphans = keys.iter().any(|key| {
+        key.purpose == Purpose::RefreshToken
+            && key
+                .retired_at
+                .is_some_and(|at| at <= now && now < at + LOOK_FOR_ORPHANS)
+    });
+    if orphans {
+        done += end_orphans(authority, now).await?;
+    }
+    Ok(done)
+}
+
+async fn end_orphans(authority: &Authority, now: OffsetDateTime) -> Result<usize, Fault> {
+    let batch = i64::from(authority.config.jobs.batch);
+    let mut done = 0;
     loop {
         let ended = store::end_orphans(&mut *authority.db.connection().await?, now, batch).await?;
         done += ended;
