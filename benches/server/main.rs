@@ -23,16 +23,24 @@ mod scene;
 
 use std::time::Duration;
 
-use report::{Row, Table};
+use report::Table;
 use scene::Scene;
 
-/// Connections of every loaded row, as `quality.md` asks.
+const INTROSPECTION: &str = "introspection of a live access token";
+const METADATA: &str = "metadata";
+const JWKS: &str = "JWKS";
+const CLIENT_CREDENTIALS: &str = "client credentials";
+const REFRESH: &str = "refresh with rotation";
+const FLOW: &str = "code + PKCE, whole flow";
+
+/// Connections of every loaded row.
 const CONNECTIONS: usize = 32;
 
 struct Settings {
     each: Duration,
     refreshes: usize,
     tokens: usize,
+    only: Option<String>,
 }
 
 impl Settings {
@@ -48,7 +56,15 @@ impl Settings {
             each: Duration::from_secs(number("--seconds", 10) as u64),
             refreshes: number("--refreshes", 1_000_000),
             tokens: number("--tokens", 1_000_000),
+            only: arguments
+                .iter()
+                .position(|argument| argument == "--only")
+                .map(|at| arguments[at + 1].clone()),
         }
+    }
+
+    fn has(&self, work: &str) -> bool {
+        self.only.as_ref().is_none_or(|word| work.contains(word))
     }
 }
 
@@ -72,22 +88,11 @@ async fn measure(settings: &Settings) {
     let bare = limits::Bare::start().await;
 
     eprintln!("limits of this machine");
-    let hello = load::repeat(
-        bare.address,
-        CONNECTIONS,
-        settings.each,
-        &bare.server,
-        &load::get("/hello"),
-    )
-    .await;
-    let signed = load::repeat(
-        bare.address,
-        CONNECTIONS,
-        settings.each,
-        &bare.server,
-        &load::get("/signed"),
-    )
-    .await;
+    let load = |server, address, request: Vec<u8>| async move {
+        load::repeat(address, CONNECTIONS, settings.each, server, &request).await
+    };
+    let hello = load(&bare.server, bare.address, load::get("/hello")).await;
+    let signed = load(&bare.server, bare.address, load::get("/signed")).await;
     table.limit("bare hello", &hello);
     table.limit("bare hello with one ES256 signature", &signed);
     let update = limits::pgbench(&scene, limits::GUARDED_UPDATE, settings.each);
@@ -96,50 +101,34 @@ async fn measure(settings: &Settings) {
     table.limit("single-row INSERT", &insert);
 
     let fixed = [
+        (INTROSPECTION, scene.introspection().await, &hello, 0.60),
         (
-            "introspection of a live access token",
-            scene.introspection().await,
-            &hello,
-            0.60,
-        ),
-        (
-            "metadata",
+            METADATA,
             load::get("/.well-known/openid-configuration"),
             &hello,
             0.85,
         ),
-        ("JWKS", load::get("/.well-known/jwks.json"), &hello, 0.85),
-        ("client credentials", scene.client_credentials(), &signed, 0.60),
+        (JWKS, load::get("/.well-known/jwks.json"), &hello, 0.85),
+        (CLIENT_CREDENTIALS, scene.client_credentials(), &signed, 0.60),
     ];
     for (work, request, limit, goal) in fixed {
-        eprintln!("{work}");
-        let loaded = load::repeat(scene.address, CONNECTIONS, settings.each, &scene.server, &request).await;
-        table.row(Row {
-            work,
-            loaded,
-            limit: limit.rate,
-            goal,
-        });
+        if settings.has(work) {
+            let loaded = load(&scene.server, scene.address, request).await;
+            table.row(work, &loaded, limit, goal);
+        }
     }
-
-    eprintln!("refresh with rotation");
     let grants = scene.grants(1_000).await;
-    let loaded = scene.refresh_for(&grants, CONNECTIONS, settings.each).await;
-    table.row(Row {
-        work: "refresh with rotation",
-        loaded,
-        limit: update.rate,
-        goal: 0.55,
-    });
-
-    eprintln!("code + PKCE, whole flow");
-    let loaded = scene.flows_for(CONNECTIONS, settings.each).await;
-    table.row(Row {
-        work: "code + PKCE, whole flow",
-        loaded,
-        limit: insert.rate,
-        goal: 0.25,
-    });
+    if settings.has(REFRESH) {
+        let loaded = scene.refresh_for(&grants, CONNECTIONS, settings.each).await;
+        table.row(REFRESH, &loaded, &update, 0.55);
+    }
+    if settings.has(FLOW) {
+        let loaded = scene.flows_for(CONNECTIONS, settings.each).await;
+        table.row(FLOW, &loaded, &insert, 0.25);
+    }
+    if settings.only.is_some() {
+        return;
+    }
 
     sizes(settings, &scene, &grants, &mut table).await;
     table.fact(

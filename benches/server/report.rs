@@ -11,15 +11,6 @@ pub(crate) struct Table {
     facts: String,
 }
 
-pub(crate) struct Row {
-    pub(crate) work: &'static str,
-    pub(crate) loaded: Loaded,
-    /// Requests a second of its limit.
-    pub(crate) limit: f64,
-    /// The least ratio to it that we want.
-    pub(crate) goal: f64,
-}
-
 fn milliseconds(time: std::time::Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1_000.0)
 }
@@ -36,14 +27,9 @@ impl Table {
         let _ = writeln!(self.limits, "{line}");
     }
 
-    pub(crate) fn row(&mut self, row: Row) {
-        let Row {
-            work,
-            loaded,
-            limit,
-            goal,
-        } = row;
-        let ratio = loaded.rate / limit;
+    /// A row beside its limit; `goal` is the least ratio of the two that we want.
+    pub(crate) fn row(&mut self, work: &str, loaded: &Loaded, limit: &Loaded, goal: f64) {
+        let ratio = loaded.rate / limit.rate;
         let cpu = loaded
             .cpu
             .map_or_else(|| "–".to_owned(), |cpu| format!("{:.0}", cpu.as_secs_f64() * 1e6));

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{db::schema::audit_records, types::Fault};
 
-pub(super) async fn insert(connection: &mut AsyncPgConnection, record: &Record) -> Result<(), Fault> {
+pub(super) async fn insert(mut connection: &AsyncPgConnection, record: &Record) -> Result<(), Fault> {
     let context = record.context.as_ref();
     diesel::insert_into(audit_records::table)
         .values((
@@ -26,7 +26,7 @@ pub(super) async fn insert(connection: &mut AsyncPgConnection, record: &Record) 
             audit_records::request_id.eq(context.map(|context| context.request_id.as_str())),
             audit_records::details.eq(Value::Object(record.details.clone())),
         ))
-        .execute(connection)
+        .execute(&mut connection)
         .await?;
     Ok(())
 }

@@ -1,5 +1,4 @@
 use diesel::result::{ConnectionError, DatabaseErrorKind, Error};
-use diesel_async::pooled_connection::deadpool::PoolError;
 
 use crate::types::Fault;
 
@@ -50,12 +49,6 @@ fn is_outage(message: &str) -> bool {
 
 impl From<ConnectionError> for Fault {
     fn from(error: ConnectionError) -> Self {
-        Self::unavailable(error)
-    }
-}
-
-impl From<PoolError> for Fault {
-    fn from(error: PoolError) -> Self {
         Self::unavailable(error)
     }
 }

@@ -5,7 +5,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use time::OffsetDateTime;
 
-use super::pool::connect;
+use super::connect::connect;
 use crate::types::Fault;
 
 /// What a database says of itself.

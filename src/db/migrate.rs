@@ -1,7 +1,7 @@
 use diesel_async::AsyncMigrationHarness;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::pool::connect;
+use super::connect::connect;
 use crate::types::Fault;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");

@@ -1,14 +1,17 @@
 //! PostgreSQL: the pool, transactions, the embedded cluster, migrations. With `store.rs` files the only
 //! place that knows diesel.
 
+mod connect;
 pub mod embedded;
 mod error;
 mod inspect;
 mod migrate;
 mod pool;
 pub mod schema;
+mod transaction;
 
 pub use error::is_unique_violation;
 pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending_migrations};
-pub use pool::{Connection, Db, PoolUsage, Transaction};
+pub use pool::{Connection, Db, PoolUsage};
+pub use transaction::Transaction;

@@ -1,30 +1,58 @@
+//! The pool. A connection is driven by the runtime that opened it, and each worker of the server has a runtime of its
+//! own: so whoever asks is given a connection of their own runtime if there is one, and no answer of the database has
+//! to cross from one thread to another.
+
 use std::{
+    collections::HashMap,
     fmt,
     ops::{Deref, DerefMut},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use diesel::{ConnectionError, ConnectionResult};
-use diesel_async::{
-    AsyncConnection, AsyncPgConnection, TransactionManager,
-    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool},
+use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection as _};
+use tokio::{
+    runtime::{Handle, Id},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
-use futures_util::FutureExt as _;
-use rustls::{ClientConfig, RootCertStore};
-use tokio_postgres::{NoTls, config::SslMode};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::connect::connect;
 use crate::types::Fault;
-
-/// A connection out of the pool; it goes back when dropped, unless it is inside a broken transaction.
-pub type Connection = deadpool::Object<AsyncPgConnection>;
 
 /// The database as every capability sees it: connections from a pool, and transactions.
 #[derive(Clone)]
-pub struct Db {
-    pool: deadpool::Pool<AsyncPgConnection>,
-    url: Arc<str>,
+pub struct Db(Arc<Pool>);
+
+struct Pool {
+    url: String,
+    size: usize,
+    /// One for each connection that may be in use.
+    places: Arc<Semaphore>,
+    connections: Mutex<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
+    /// In use or not.
+    open: usize,
+    waiting: usize,
+    /// Those that nobody uses, by the runtime that drives them.
+    idle: HashMap<Id, Vec<AsyncPgConnection>>,
+}
+
+impl Connections {
+    /// An idle one of `runtime`; one of another, if no more may be opened.
+    fn take(&mut self, runtime: Id, size: usize) -> Option<(Id, AsyncPgConnection)> {
+        if let Some(own) = self.idle.get_mut(&runtime).and_then(Vec::pop) {
+            return Some((runtime, own));
+        }
+        if self.open < size {
+            return None;
+        }
+        let (other, idle) = self.idle.iter_mut().find(|(_, idle)| !idle.is_empty())?;
+        idle.pop().map(|connection| (*other, connection))
+    }
 }
 
 impl Db {
@@ -32,26 +60,14 @@ impl Db {
     const PATIENCE: Duration = Duration::from_secs(5);
 
     /// A pool of up to `size` connections to `url`; none is opened yet.
-    ///
-    /// # Errors
-    ///
-    /// If the pool cannot be built.
-    pub fn new(url: &str, size: usize) -> Result<Self, Fault> {
-        let mut config = ManagerConfig::default();
-        config.recycling_method = RecyclingMethod::Fast;
-        config.custom_setup = Box::new(|url| connect(url).boxed());
-        let manager = AsyncDieselConnectionManager::new_with_config(url, config);
-        let pool = deadpool::Pool::builder(manager)
-            .max_size(size)
-            .wait_timeout(Some(Self::PATIENCE))
-            .create_timeout(Some(Self::PATIENCE))
-            .runtime(::deadpool::Runtime::Tokio1)
-            .build()
-            .map_err(Fault::internal)?;
-        Ok(Self {
-            pool,
-            url: url.into(),
-        })
+    #[must_use]
+    pub fn new(url: &str, size: usize) -> Self {
+        Self(Arc::new(Pool {
+            url: url.to_owned(),
+            size,
+            places: Arc::new(Semaphore::new(size)),
+            connections: Mutex::default(),
+        }))
     }
 
     /// A connection from the pool.
@@ -60,20 +76,9 @@ impl Db {
     ///
     /// [`Fault::Unavailable`] if none could be had in time.
     pub async fn connection(&self) -> Result<Connection, Fault> {
-        Ok(self.pool.get().await?)
-    }
-
-    /// Begins a transaction. Nothing of it lasts unless it is [committed](Transaction::commit).
-    ///
-    /// # Errors
-    ///
-    /// [`Fault::Unavailable`] if no connection could be had in time.
-    pub async fn begin(&self) -> Result<Transaction, Fault> {
-        let mut connection = self.connection().await?;
-        Manager::begin_transaction(&mut *connection).await?;
-        Ok(Transaction {
-            connection: Some(connection),
-        })
+        timeout(Self::PATIENCE, self.0.get())
+            .await
+            .map_err(Fault::unavailable)?
     }
 
     /// A connection of the caller's own, outside the pool and its limit: for what must not wait behind
@@ -83,7 +88,7 @@ impl Db {
     ///
     /// [`Fault::Unavailable`] if the database is out of reach.
     pub async fn dedicated(&self) -> Result<AsyncPgConnection, Fault> {
-        Ok(connect(&self.url).await?)
+        Ok(connect(&self.0.url).await?)
     }
 
     /// Whether the database answers.
@@ -100,19 +105,124 @@ impl Db {
     /// How the pool is used now.
     #[must_use]
     pub fn usage(&self) -> PoolUsage {
-        let status = self.pool.status();
+        let connections = self.0.connections();
         PoolUsage {
-            open: status.size,
-            idle: status.available,
-            waiting: status.waiting,
-            most: status.max_size,
+            open: connections.open,
+            idle: connections.idle.values().map(Vec::len).sum(),
+            waiting: connections.waiting,
+            most: self.0.size,
         }
     }
+}
 
-    /// The URL that the pool connects to, for connections that live outside it.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
+impl Pool {
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn get(self: &Arc<Self>) -> Result<Connection, Fault> {
+        let place = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_full) => {
+                let _waits = Waits::begin(self);
+                Arc::clone(&self.places)
+                    .acquire_owned()
+                    .await
+                    .map_err(Fault::internal)?
+            }
+        };
+        let runtime = Handle::current().id();
+        let idle = {
+            let mut connections = self.connections();
+            loop {
+                let Some((runtime, mut idle)) = connections.take(runtime, self.size) else {
+                    connections.open += 1;
+                    break None;
+                };
+                if !idle.is_broken() {
+                    break Some((runtime, idle));
+                }
+                // The database has closed it, or its runtime is gone.
+                connections.open -= 1;
+            }
+        };
+        let mut lent = Connection {
+            pool: Arc::clone(self),
+            runtime,
+            inner: None,
+            _place: place,
+        };
+        match idle {
+            Some((runtime, connection)) => {
+                lent.runtime = runtime;
+                lent.inner = Some(connection);
+            }
+            // Given up on half-way, it is counted as closed by the drop of `lent`.
+            None => lent.inner = Some(connect(&self.url).await?),
+        }
+        Ok(lent)
+    }
+}
+
+/// Somebody who waits for a place, counted while they do.
+struct Waits<'p>(&'p Pool);
+
+impl<'p> Waits<'p> {
+    fn begin(pool: &'p Pool) -> Self {
+        pool.connections().waiting += 1;
+        Self(pool)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.connections().waiting -= 1;
+    }
+}
+
+/// A connection out of the pool; it goes back when dropped, unless it is broken or inside a transaction.
+pub struct Connection {
+    pool: Arc<Pool>,
+    /// The one that drives it.
+    runtime: Id,
+    /// None only while it is being opened, and in its drop.
+    inner: Option<AsyncPgConnection>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let sound = self
+            .inner
+            .take()
+            .and_then(|mut connection| (!connection.is_broken()).then_some(connection));
+        let mut connections = self.pool.connections();
+        match sound {
+            Some(connection) => connections.idle.entry(self.runtime).or_default().push(connection),
+            None => connections.open -= 1,
+        }
+    }
+}
+
+#[allow(
+    clippy::expect_used,
+    reason = "it is put in before the pool hands it out, and taken out by drop alone"
+)]
+impl Deref for Connection {
+    type Target = AsyncPgConnection;
+
+    fn deref(&self) -> &AsyncPgConnection {
+        self.inner.as_ref().expect("a connection that was lent")
+    }
+}
+
+#[allow(
+    clippy::expect_used,
+    reason = "it is put in before the pool hands it out, and taken out by drop alone"
+)]
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut AsyncPgConnection {
+        self.inner.as_mut().expect("a connection that was lent")
     }
 }
 
@@ -128,113 +238,6 @@ pub struct PoolUsage {
 
 impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Db({:?})", self.pool.status())
+        write!(f, "Db({:?})", self.usage())
     }
-}
-
-type Manager = <AsyncPgConnection as AsyncConnection>::TransactionManager;
-
-/// An open transaction. Dropped without a commit, as when a client goes away in mid-request, it is rolled
-/// back before its connection serves anybody else.
-pub struct Transaction {
-    /// Taken out only when the transaction ends.
-    connection: Option<Connection>,
-}
-
-impl Transaction {
-    /// Makes all that was done here last.
-    ///
-    /// # Errors
-    ///
-    /// If the database refused or could not be reached; then nothing of it lasts, unless the connection
-    /// broke while the answer was on its way.
-    pub async fn commit(mut self) -> Result<(), Fault> {
-        if let Some(mut connection) = self.connection.take() {
-            Manager::commit_transaction(&mut *connection).await?;
-        }
-        Ok(())
-    }
-}
-
-#[allow(
-    clippy::expect_used,
-    reason = "the connection is taken only by commit and drop, which end the guard"
-)]
-impl Deref for Transaction {
-    type Target = AsyncPgConnection;
-
-    fn deref(&self) -> &AsyncPgConnection {
-        self.connection
-            .as_ref()
-            .expect("an open transaction has its connection")
-    }
-}
-
-#[allow(
-    clippy::expect_used,
-    reason = "the connection is taken only by commit and drop, which end the guard"
-)]
-impl DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut AsyncPgConnection {
-        self.connection
-            .as_mut()
-            .expect("an open transaction has its connection")
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
-        // Without a runtime (at the very end of the process) the connection just closes: the pool never
-        // takes back one with an open transaction.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = Manager::rollback_transaction(&mut *connection).await {
-                    tracing::debug!(%error, "rollback failed; the connection is dropped");
-                }
-            });
-        }
-    }
-}
-
-/// One connection outside the pool, over TLS where the URL asks for it.
-pub(super) async fn connect(url: &str) -> ConnectionResult<AsyncPgConnection> {
-    let config: tokio_postgres::Config = url.parse().map_err(|error| bad_connection(&error))?;
-    if config.get_ssl_mode() == SslMode::Disable || only_sockets(&config) {
-        let (client, connection) = config
-            .connect(NoTls)
-            .await
-            .map_err(|error| bad_connection(&error))?;
-        return AsyncPgConnection::try_from_client_and_connection(client, connection).await;
-    }
-    let (client, connection) = config
-        .connect(MakeRustlsConnect::new(tls_config()))
-        .await
-        .map_err(|error| bad_connection(&error))?;
-    AsyncPgConnection::try_from_client_and_connection(client, connection).await
-}
-
-fn only_sockets(config: &tokio_postgres::Config) -> bool {
-    config
-        .get_hosts()
-        .iter()
-        .all(|host| matches!(host, tokio_postgres::config::Host::Unix(_)))
-}
-
-fn tls_config() -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth()
-}
-
-/// The driver's own words say only "db error"; the cause behind them says which.
-fn bad_connection(error: &tokio_postgres::Error) -> ConnectionError {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    ConnectionError::BadConnection(
-        cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")),
-    )
 }

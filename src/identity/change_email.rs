@@ -154,9 +154,7 @@ impl Identity {
             transaction.commit().await?;
             return Ok(Progress::Half);
         }
-        let user = store::user(&mut transaction, id)
-            .await?
-            .ok_or(LinkError::BadLink)?;
+        let user = store::user(&transaction, id).await?.ok_or(LinkError::BadLink)?;
         if !store::set_email(&mut transaction, id, &new_email, now).await? {
             return Err(LinkError::BadLink);
         }

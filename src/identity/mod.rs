@@ -51,7 +51,7 @@ use crate::types::{Email, Fault, SessionId, UserId};
 /// # Errors
 ///
 /// If the database is out of reach.
-pub async fn user(connection: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Fault> {
+pub async fn user(connection: &AsyncPgConnection, id: UserId) -> Result<Option<User>, Fault> {
     store::user(connection, id).await
 }
 

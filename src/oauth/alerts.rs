@@ -22,7 +22,7 @@ impl Alerts {
 
     async fn try_replayed(&self, user: UserId, app: &str, context: &ClientContext) -> Result<(), Fault> {
         let mut connection = self.db.connection().await?;
-        let owner = identity::user(&mut connection, user).await?;
+        let owner = identity::user(&connection, user).await?;
         let operators = identity::operators(&mut connection).await?;
         drop(connection);
         if let Some(owner) = owner {

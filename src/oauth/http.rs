@@ -25,9 +25,9 @@ use crate::{
     web::{Failure, Form, Parameters, RequestContext, whole_seconds},
 };
 
-/// Adds the routes of this capability, pages too.
+/// Adds the routes of this capability, pages too. Routes are tried in this order, and a pattern costs a hundred times
+/// what a fixed path does: so the paths that are asked for many thousand times a second are first, patterns last.
 pub fn routes(config: &mut ServiceConfig) {
-    pages::routes(config);
     let open = || from_fn(any_origin);
     config
         .service(
@@ -51,22 +51,26 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::method(Method::OPTIONS).to(preflight)),
         )
         .service(
-            web::resource([
-                "/.well-known/oauth-authorization-server",
-                "/.well-known/openid-configuration",
-            ])
-            .wrap(open())
-            .route(web::get().to(metadata_endpoint)),
-        )
+            web::resource("/.well-known/jwks.json")
+                .wrap(open())
+                .route(web::get().to(jwks_endpoint)),
+        );
+    for path in [
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+    ] {
+        config.service(
+            web::resource(path)
+                .wrap(open())
+                .route(web::get().to(metadata_endpoint)),
+        );
+    }
+    pages::routes(config);
+    config
         .service(
             web::resource("/.well-known/oauth-authorization-server/{path:.*}")
                 .wrap(open())
                 .route(web::get().to(metadata_of_path)),
-        )
-        .service(
-            web::resource("/.well-known/jwks.json")
-                .wrap(open())
-                .route(web::get().to(jwks_endpoint)),
         )
         .service(web::resource("/oauth/clients/{client}/logo/{digest}").route(web::get().to(logo)));
 }

@@ -56,7 +56,7 @@ pub async fn userinfo(
     if !token.scopes.contains("openid") {
         return Err(UserinfoError::InsufficientScope);
     }
-    let user = identity::user(&mut *authority.db.connection().await?, user)
+    let user = identity::user(&*authority.db.connection().await?, user)
         .await?
         .filter(|user| !user.blocked)
         .ok_or(UserinfoError::InvalidToken)?;

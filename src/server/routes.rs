@@ -66,10 +66,10 @@ impl SharedData {
             .app_data(self.authority.clone())
             .app_data(self.pending.clone())
             .app_data(self.held.clone())
+            .configure(oauth::http::routes)
             .configure(health::routes)
             .configure(assets::routes)
             .configure(identity::http::routes)
-            .configure(oauth::http::routes)
             .configure(dashboard::routes);
     }
 }

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use rand::{TryRng, rngs::SysRng};
+use rand::Rng as _;
 use uuid::Uuid;
 
 use super::Clock;
@@ -12,19 +12,15 @@ pub struct Entropy(Arc<Fill>);
 type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
 impl Entropy {
-    /// The operating system's generator.
-    ///
-    /// # Panics
-    ///
-    /// If the operating system has no randomness to give: no credential may be made then.
+    /// A cryptographic generator in each thread, seeded by the operating system and again now and then: the id of a
+    /// request costs no system call.
     #[must_use]
-    #[allow(clippy::expect_used, reason = "without randomness nothing may go on")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one place where the machine's randomness is read"
+    )]
     pub fn system() -> Self {
-        Self(Arc::new(|bytes| {
-            SysRng
-                .try_fill_bytes(bytes)
-                .expect("the operating system gives randomness");
-        }))
+        Self(Arc::new(|bytes| rand::rng().fill_bytes(bytes)))
     }
 
     /// A generator of the caller's own.

@@ -56,7 +56,7 @@ async fn person(app: &TestApp, email: &str) -> UserId {
 }
 
 async fn load(app: &TestApp, id: UserId) -> User {
-    user(&mut app.db.connection().await.unwrap(), id)
+    user(&app.db.connection().await.unwrap(), id)
         .await
         .unwrap()
         .unwrap()

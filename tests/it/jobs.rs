@@ -25,7 +25,7 @@ use crate::support::{cluster::fresh_database, wait::until};
 const HOUR: Duration = Duration::from_hours(1);
 
 async fn database() -> Db {
-    Db::new(&fresh_database().await.server_url, 4).unwrap()
+    Db::new(&fresh_database().await.server_url, 4)
 }
 
 #[derive(Debug, PartialEq, Eq, QueryableByName)]

@@ -21,6 +21,7 @@ mod identity;
 mod jobs;
 mod oauth;
 mod pages;
+mod pool;
 mod revocation;
 mod schema;
 mod serve;

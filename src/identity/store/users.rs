@@ -45,13 +45,13 @@ impl TryFrom<UserRow> for User {
 }
 
 pub(in super::super) async fn user(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     id: UserId,
 ) -> Result<Option<User>, Fault> {
     users::table
         .find(id.uuid())
         .select(UserRow::as_select())
-        .first(connection)
+        .first(&mut connection)
         .await
         .optional()?
         .map(User::try_from)

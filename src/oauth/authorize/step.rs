@@ -129,10 +129,14 @@ async fn consent_or_code(
     let before = consent::find(&mut connection, person.user.id, client.id).await?;
     let missing = consent::missing(before.as_ref(), client, &request.scopes);
     let was_connected = before.is_some();
-    let granted = before.map(|before| before.scopes).unwrap_or_default();
     if missing == Missing::Nothing && !request.prompt.consent {
+        let now = authority.clock.now();
+        if before.as_ref().is_some_and(|before| before.is_to_be_touched(now)) {
+            consent::touch(&mut connection, person.user.id, client.id, now).await?;
+        }
         return issue_code(authority, incoming, request, &request.scopes, person).map(Step::Answer);
     }
+    let granted = before.map(|before| before.scopes).unwrap_or_default();
     if client.first_party && !request.prompt.consent {
         drop(connection);
         let all = granted.union(&request.scopes);

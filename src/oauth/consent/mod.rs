@@ -4,6 +4,8 @@ mod store;
 
 pub(super) use store::{find, of_user, remember, remove, remove_all, touch};
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 
 use super::clients::Client;
@@ -18,6 +20,17 @@ pub struct Consent {
     pub presentation: Vec<u8>,
     pub granted_at: OffsetDateTime,
     pub last_used_at: OffsetDateTime,
+}
+
+/// How exactly people are told when an app was last used; a row is not written for less.
+const LAST_USE_RESOLUTION: Duration = Duration::from_hours(1);
+
+impl Consent {
+    /// Whether its last use is to be written down again.
+    #[must_use]
+    pub fn is_to_be_touched(&self, now: OffsetDateTime) -> bool {
+        now - self.last_used_at > LAST_USE_RESOLUTION
+    }
 }
 
 /// What is still to be asked.

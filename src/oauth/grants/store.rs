@@ -7,7 +7,6 @@ use super::{Fingerprint, Grant, RevokedReason, model::place};
 use crate::{
     crypto::{KeyId, Keyring, Purpose},
     db::schema::{clients, consents, grants, users},
-    oauth::consent,
     types::{ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
 };
 
@@ -69,9 +68,6 @@ impl TryFrom<Row> for Grant {
     }
 }
 
-/// How exactly people are told when an app was last used; a row is not written for less.
-const LAST_USE_RESOLUTION: std::time::Duration = std::time::Duration::from_hours(1);
-
 /// A grant that is about to be.
 pub(in crate::oauth) struct NewGrant<'n> {
     pub(in crate::oauth) id: GrantId,
@@ -95,51 +91,65 @@ pub(in crate::oauth) struct NewGrant<'n> {
 /// consent that it came of still stands and covers it. The consent's row stays locked against removal until
 /// the transaction ends, so a withdrawal that runs beside this one either sees the grant or prevents it.
 pub(in crate::oauth) async fn insert(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     new: &NewGrant<'_>,
 ) -> Result<bool, Fault> {
     // In the order in which a client's deletion locks them: the client, then what hangs on it.
-    let consented: Option<OffsetDateTime> = clients::table
+    let consented = clients::table
         .inner_join(consents::table.inner_join(users::table))
         .filter(consents::user_id.eq(new.user_id.uuid()))
         .filter(consents::client_id.eq(new.client_id.uuid()))
         .filter(consents::granted_at.le(new.code_issued_at))
         .filter(consents::scopes.contains(new.scopes.to_strings()))
-        .filter(users::blocked_at.is_null())
-        .select(consents::last_used_at)
-        .for_key_share()
-        .first(connection)
-        .await
-        .optional()?;
-    let Some(last_used_at) = consented else {
-        return Ok(false);
-    };
-    if new.now - last_used_at > LAST_USE_RESOLUTION {
-        consent::touch(connection, new.user_id, new.client_id, new.now).await?;
-    }
+        .filter(users::blocked_at.is_null());
+    let row = (
+        new.id.uuid().into_sql::<sql_types::Uuid>(),
+        new.code_id.uuid().into_sql::<sql_types::Uuid>(),
+        consents::client_id,
+        consents::user_id,
+        new.session_id.uuid().into_sql::<sql_types::Uuid>(),
+        new.scopes
+            .to_strings()
+            .into_sql::<sql_types::Array<sql_types::Text>>(),
+        new.redirect_host.into_sql::<sql_types::Text>(),
+        new.authenticated_at.into_sql::<sql_types::Timestamptz>(),
+        0.into_sql::<sql_types::Integer>(),
+        new.refresh_key
+            .map(|key| key.0)
+            .into_sql::<sql_types::Nullable<sql_types::Integer>>(),
+        new.now.into_sql::<sql_types::Timestamptz>(),
+        0_i64.into_sql::<sql_types::BigInt>(),
+        new.fingerprint.mac.as_slice().into_sql::<sql_types::Binary>(),
+        new.fingerprint.sealed.as_slice().into_sql::<sql_types::Binary>(),
+        new.now.into_sql::<sql_types::Timestamptz>(),
+        new.expires_at.into_sql::<sql_types::Timestamptz>(),
+        new.ends_at
+            .into_sql::<sql_types::Nullable<sql_types::Timestamptz>>(),
+    );
     let inserted = diesel::insert_into(grants::table)
-        .values((
-            grants::id.eq(new.id.uuid()),
-            grants::code_id.eq(new.code_id.uuid()),
-            grants::client_id.eq(new.client_id.uuid()),
-            grants::user_id.eq(new.user_id.uuid()),
-            grants::session_id.eq(new.session_id.uuid()),
-            grants::scopes.eq(new.scopes.to_strings()),
-            grants::redirect_host.eq(new.redirect_host),
-            grants::authenticated_at.eq(new.authenticated_at),
-            grants::generation.eq(0),
-            grants::refresh_key_id.eq(new.refresh_key.map(|key| key.0)),
-            grants::rotated_at.eq(new.now),
-            grants::refreshes.eq(0),
-            grants::context_mac.eq(&new.fingerprint.mac),
-            grants::context_sealed.eq(&new.fingerprint.sealed),
-            grants::created_at.eq(new.now),
-            grants::expires_at.eq(new.expires_at),
-            grants::ends_at.eq(new.ends_at),
+        .values(consented.select(row).for_key_share())
+        .into_columns((
+            grants::id,
+            grants::code_id,
+            grants::client_id,
+            grants::user_id,
+            grants::session_id,
+            grants::scopes,
+            grants::redirect_host,
+            grants::authenticated_at,
+            grants::generation,
+            grants::refresh_key_id,
+            grants::rotated_at,
+            grants::refreshes,
+            grants::context_mac,
+            grants::context_sealed,
+            grants::created_at,
+            grants::expires_at,
+            grants::ends_at,
         ))
         .on_conflict(grants::code_id)
         .do_nothing()
-        .execute(connection)
+        .execute(&mut connection)
         .await?;
     Ok(inserted == 1)
 }

@@ -1,13 +1,14 @@
 //! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.5). Redemption inserts the grant with the code's id
 //! under a unique index: of two redemptions, on whichever nodes, one wins.
 
+use futures_util::future::try_join3;
 use time::OffsetDateTime;
 
 use super::TokenResponse;
 use crate::{
     audit::{Action, Actor, Record, Subject},
     crypto::{KeyId, Purpose, Token},
-    identity,
+    identity::{self, User},
     oauth::{
         Authority, EndpointError,
         access_token::{self, Principal},
@@ -109,25 +110,48 @@ pub(super) async fn redeem(
     let expires_at = now + lifetime.duration();
     let id = GrantId::new(&authority.clock, &authority.entropy);
     let refresh_key = refresh_key(authority, refreshable)?;
-    let mut transaction = authority.db.begin().await?;
-    let inserted = grants::insert(
-        &mut transaction,
-        &NewGrant {
-            id,
-            code_id: code.id,
-            client_id: client.id,
-            user_id: code.user_id,
-            session_id: code.session_id,
-            scopes: &code.scopes,
-            redirect_host: &host_of(&code.redirect_uri),
-            authenticated_at: code.authenticated_at(),
-            fingerprint: &Fingerprint::of(&authority.keyring, id, context)?,
-            code_issued_at: code.issued_at(),
-            now,
-            expires_at: ends_at.map_or(expires_at, |end| end.min(expires_at)),
-            ends_at,
-            refresh_key,
-        },
+    let fingerprint = Fingerprint::of(&authority.keyring, id, context)?;
+    let redirect_host = host_of(&code.redirect_uri);
+    let grant = NewGrant {
+        id,
+        code_id: code.id,
+        client_id: client.id,
+        user_id: code.user_id,
+        session_id: code.session_id,
+        scopes: &code.scopes,
+        redirect_host: &redirect_host,
+        authenticated_at: code.authenticated_at(),
+        fingerprint: &fingerprint,
+        code_issued_at: code.issued_at(),
+        now,
+        expires_at: ends_at.map_or(expires_at, |end| end.min(expires_at)),
+        ends_at,
+        refresh_key,
+    };
+    let record = Record::done(
+        now,
+        Actor::Client(client.id),
+        Action::GrantCreated,
+        Subject::Grant(id),
+    )
+    .account(client.account_id)
+    .from(context)
+    .detail("user", code.user_id.to_string())
+    .detail("client", client.id.to_string())
+    .detail("scope", code.scopes.to_string());
+    let transaction = authority.db.begin().await?;
+    let person = async {
+        if code.scopes.contains("openid") {
+            identity::user(&transaction, code.user_id).await
+        } else {
+            Ok(None)
+        }
+    };
+    // Sent together: one wait for the database in place of three.
+    let (inserted, (), user) = try_join3(
+        grants::insert(&transaction, &grant),
+        record.write_beside(&transaction),
+        person,
     )
     .await?;
     if !inserted {
@@ -140,33 +164,25 @@ pub(super) async fn redeem(
         };
         return Err(EndpointError::InvalidGrant { because });
     }
-    Record::done(
-        now,
-        Actor::Client(client.id),
-        Action::GrantCreated,
-        Subject::Grant(id),
-    )
-    .account(client.account_id)
-    .from(context)
-    .detail("user", code.user_id.to_string())
-    .detail("client", client.id.to_string())
-    .detail("scope", code.scopes.to_string())
-    .write(&mut transaction)
-    .await?;
-    let user = if code.scopes.contains("openid") {
-        identity::user(&mut transaction, code.user_id).await?
-    } else {
-        None
-    };
     transaction.commit().await?;
+    answer(authority, client, &code, id, refresh_key, user.as_ref())
+}
 
+fn answer(
+    authority: &Authority,
+    client: &Client,
+    code: &Code,
+    id: GrantId,
+    refresh_key: Option<KeyId>,
+    user: Option<&User>,
+) -> Result<TokenResponse, EndpointError> {
     let authenticated_at = code.authenticated_at().unix_timestamp();
     let principal = Principal::User {
         user: code.user_id,
         grant: id,
         session: code.session_id,
         authenticated_at,
-        ends_with_session: !refreshable,
+        ends_with_session: refresh_key.is_none(),
     };
     let minted = access_token::mint(authority, client.id, principal, &code.scopes)?;
     let mut response = TokenResponse::bearer(&minted);
@@ -177,7 +193,7 @@ pub(super) async fn redeem(
         };
         response = response.with_refresh_token(&token.encode(&authority.keyring, key_id)?);
     }
-    if let Some(user) = &user {
+    if let Some(user) = user {
         let sign_in = id_token::SignIn {
             user,
             session: code.session_id,

@@ -92,8 +92,8 @@ async fn load_by_email(app: &TestApp) -> UserId {
     let started = guess(&app.identity, "ada@example.com", PASSWORD, "192.0.2.99")
         .await
         .unwrap();
-    let mut connection = app.db.connection().await.unwrap();
-    drop(user(&mut connection, started.user_id).await.unwrap().unwrap());
+    let connection = app.db.connection().await.unwrap();
+    drop(user(&connection, started.user_id).await.unwrap().unwrap());
     execute(
         app,
         &format!("DELETE FROM sessions WHERE id = '{}'", started.session_id.uuid()),
