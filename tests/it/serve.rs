@@ -86,7 +86,6 @@ async fn another_method_is_refused_as_such() {
         (Method::GET, "/oauth/introspect", "POST"),
         (Method::GET, "/oauth/revoke", "POST"),
         (Method::POST, "/.well-known/jwks.json", "GET"),
-        (Method::GET, "/account/apps/x/disconnect", "POST"),
         (Method::POST, "/account/apps", "GET, HEAD"),
     ] {
         let answer = client()
