@@ -285,6 +285,8 @@ CREATE TABLE audit_records (
 CREATE INDEX audit_records_account ON audit_records (account_id, id DESC);
 CREATE INDEX audit_records_actor ON audit_records (actor_id, id DESC);
 CREATE INDEX audit_records_subject ON audit_records (subject_id, id DESC);
+-- Whom it happened to, where a client or the server acted.
+CREATE INDEX audit_records_user ON audit_records ((details ->> 'user'), id DESC);
 
 CREATE FUNCTION audit_records_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,10 +1,14 @@
-use diesel::prelude::*;
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{Bool, Text},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
-    record::Record,
+    record::{Action, Record},
     trail::{Entry, Filter},
 };
 use crate::{db::schema::audit_records, types::Fault};
@@ -81,12 +85,19 @@ pub(super) async fn select(
     if let Some((person, accounts)) = &filter.readers {
         let person = person.to_string();
         let accounts: Vec<_> = accounts.iter().map(|account| account.uuid()).collect();
+        let business = audit_records::action
+            .like("app.%")
+            .or(audit_records::action.like("client.%"))
+            .or(audit_records::action.eq(Action::TokenIssued.name()));
         query = query.filter(
             audit_records::account_id
                 .eq_any(accounts)
                 .assume_not_null()
+                .and(business)
                 .or(audit_records::actor_id.eq(person.clone()).assume_not_null())
-                .or(audit_records::subject_id.eq(person).assume_not_null()),
+                .or(audit_records::subject_id.eq(person.clone()).assume_not_null())
+                // As the index has it: with the name as a parameter it would not be used.
+                .or(sql::<Bool>("details ->> 'user' = ").bind::<Text, _>(person)),
         );
     }
     if let Some(subject) = &filter.subject {

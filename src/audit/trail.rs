@@ -24,6 +24,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether it says from where somebody else came: that is not for `reader` to know.
+    #[must_use]
+    pub fn is_by_another(&self, reader: UserId) -> bool {
+        self.actor_kind == "user" && self.actor_id.as_deref() != Some(reader.to_string().as_str())
+    }
+
     #[must_use]
     pub fn reference(&self) -> String {
         format!("AU-{}", self.number)
@@ -33,7 +39,8 @@ impl Entry {
 /// Which records.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Of these accounts, or done by or to this person.
+    /// What this person is to read: what was done by or to them, and the business of these accounts. What the people do
+    /// who use an account's clients is theirs, not the account's.
     pub readers: Option<(UserId, Vec<AccountId>)>,
     pub subject: Option<String>,
     pub actor: Option<String>,

@@ -53,6 +53,7 @@ pub(super) async fn revoke(
     .from(context)
     .detail("user", grant.user_id.to_string())
     .detail("client", client.id.to_string())
+    .detail("app", client.registration.name.as_str())
     .detail("presented", what)
     .write(&mut transaction)
     .await?;

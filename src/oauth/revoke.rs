@@ -1,7 +1,8 @@
 //! Token revocation (RFC 7009): in force on every node when it answers.
 
 use super::{
-    Authority, EndpointError, access_token,
+    Authority, EndpointError,
+    access_token::{self, Principal},
     clients::{Client, Presented, authenticate},
     grants::{self, RevokedReason},
     refresh_token::RefreshToken,
@@ -69,6 +70,7 @@ async fn revoke_grant(
     .from(context)
     .detail("user", grant.user_id.to_string())
     .detail("client", client.id.to_string())
+    .detail("app", client.registration.name.as_str())
     .write(&mut transaction)
     .await?;
     authority
@@ -101,7 +103,14 @@ async fn revoke_access_token(
     .account(client.account_id)
     .from(context)
     .detail("jti", token.id.to_string())
-    .detail("sub", token.subject())
+    .detail(
+        "user",
+        match token.principal {
+            Principal::User { user, .. } => Some(user.to_string()),
+            Principal::Client => None,
+        },
+    )
+    .detail("app", client.registration.name.as_str())
     .write(&mut transaction)
     .await?;
     authority

@@ -1,5 +1,6 @@
 //! The pages of developers and operators, as a browser sees them.
 
+mod activity;
 mod apps;
 mod catalogue;
 mod clients;

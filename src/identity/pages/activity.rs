@@ -9,6 +9,7 @@ use super::{
 use crate::{
     accounts,
     audit::{self, Action, Entry, Filter},
+    types::UserId,
     web::{
         Failure, Query, browser_in_words, html,
         page::{Choice, Pages},
@@ -69,7 +70,11 @@ pub(super) async fn show(
             .iter()
             .map(|(value, label)| Choice::new(*value, *label, action.unwrap_or_default() == *value))
             .collect(),
-        records: page.entries.iter().map(record).collect(),
+        records: page
+            .entries
+            .iter()
+            .map(|entry| record(entry, own.user.id))
+            .collect(),
         pages: Pages {
             // Reading goes backwards; the way forward is back to the newest.
             newer: before.map(|_| path(None)),
@@ -78,25 +83,30 @@ pub(super) async fn show(
     })
 }
 
-fn record(entry: &Entry) -> views::ActivityRecord {
+fn record(entry: &Entry, reader: UserId) -> views::ActivityRecord {
     let what = Action::ALL
         .iter()
         .find(|action| action.name() == entry.action)
         .map_or(entry.action.as_str(), |action| action.sentence());
+    let hidden = entry.is_by_another(reader);
     views::ActivityRecord {
         reference: entry.reference(),
         at: entry.at.into(),
         what: what.to_owned(),
         more: more(entry),
-        browser: entry.user_agent.as_deref().map(browser_in_words),
-        address: entry.address.clone(),
+        browser: entry
+            .user_agent
+            .as_deref()
+            .filter(|_| !hidden)
+            .map(browser_in_words),
+        address: entry.address.clone().filter(|_| !hidden),
         refused: entry.refused,
     }
 }
 
 /// The details that mean something to a person.
 fn more(entry: &Entry) -> Option<String> {
-    let words: Vec<&str> = ["name", "client", "scopes", "scope", "reason"]
+    let words: Vec<&str> = ["name", "app", "hint", "scope", "reason"]
         .into_iter()
         .filter_map(|detail| entry.details.get(detail)?.as_str())
         .filter(|text| !text.is_empty())

@@ -201,6 +201,7 @@ async fn remember_first_party(
     .account(client.account_id)
     .from(context)
     .detail("user", person.user.id.to_string())
+    .detail("app", client.registration.name.as_str())
     .detail("scope", scopes.to_string())
     .detail("first_party", true)
     .write(&mut transaction)

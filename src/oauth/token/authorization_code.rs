@@ -138,6 +138,7 @@ pub(super) async fn redeem(
     .from(context)
     .detail("user", code.user_id.to_string())
     .detail("client", client.id.to_string())
+    .detail("app", client.registration.name.as_str())
     .detail("scope", code.scopes.to_string());
     let transaction = authority.db.begin().await?;
     let person = async {

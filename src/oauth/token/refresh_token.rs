@@ -121,6 +121,7 @@ async fn settle(
                 .from(context)
                 .detail("user", grant.user_id.to_string())
                 .detail("client", client.id.to_string())
+                .detail("app", client.registration.name.as_str())
                 .write(&mut transaction)
                 .await?;
             }
@@ -153,6 +154,7 @@ async fn settle(
                 .from(context)
                 .detail("user", grant.user_id.to_string())
                 .detail("client", client.id.to_string())
+                .detail("app", client.registration.name.as_str())
                 .write(&mut transaction)
                 .await?;
                 transaction.commit().await?;
