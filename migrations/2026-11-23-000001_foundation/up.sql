@@ -118,10 +118,13 @@ CREATE TABLE clients (
     id_token_alg text NOT NULL CHECK (id_token_alg IN ('ES256', 'EdDSA', 'RS256')),
     retry_window_seconds integer CHECK (retry_window_seconds BETWEEN 0 AND 60),
     disabled_at timestamptz,
+    shut_out_at timestamptz,
     created_at timestamptz NOT NULL,
     CHECK ((logo IS NULL) = (logo_type IS NULL) AND (logo IS NULL) = (logo_digest IS NULL))
 );
 COMMENT ON COLUMN clients.optional_scopes IS 'Those that a person may leave out when asked for consent.';
+COMMENT ON COLUMN clients.disabled_at IS 'When its owner shut it out.';
+COMMENT ON COLUMN clients.shut_out_at IS 'When whoever runs the server shut it out; its owner cannot let it in.';
 COMMENT ON COLUMN clients.retry_window_seconds IS 'How long a refresh may be repeated; null is the default for the client kind.';
 CREATE INDEX clients_app ON clients (app_id);
 

@@ -42,6 +42,18 @@ pub async fn personal_account_of(
     store::personal_account(connection, user).await
 }
 
+/// What an account is called.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn account_name(
+    connection: &mut AsyncPgConnection,
+    id: AccountId,
+) -> Result<Option<String>, Fault> {
+    store::account_name(connection, id).await
+}
+
 /// The apps of an account, oldest first.
 ///
 /// # Errors

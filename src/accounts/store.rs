@@ -170,6 +170,19 @@ pub(super) async fn insert_app(connection: &mut AsyncPgConnection, app: &App) ->
     Ok(())
 }
 
+pub(super) async fn account_name(
+    connection: &mut AsyncPgConnection,
+    id: AccountId,
+) -> Result<Option<String>, Fault> {
+    let name = accounts::table
+        .find(id.uuid())
+        .select(accounts::name)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(name)
+}
+
 pub(super) async fn app(connection: &mut AsyncPgConnection, id: AppId) -> Result<Option<App>, Fault> {
     let row = apps::table
         .find(id.uuid())

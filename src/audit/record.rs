@@ -91,6 +91,8 @@ impl Subject {
 pub struct By<'c> {
     pub actor: Actor,
     pub context: Option<&'c ClientContext>,
+    /// Whether they run the server.
+    pub operator: bool,
 }
 
 impl<'c> By<'c> {
@@ -98,6 +100,7 @@ impl<'c> By<'c> {
     pub const OPERATOR: By<'static> = By {
         actor: Actor::Operator,
         context: None,
+        operator: true,
     };
 
     /// Somebody in a browser.
@@ -106,6 +109,7 @@ impl<'c> By<'c> {
         Self {
             actor: Actor::User(user),
             context: Some(context),
+            operator: false,
         }
     }
 

@@ -11,8 +11,8 @@ use crate::{
     app::App,
     audit::By,
     oauth::clients::{
-        self, Client, LogoChange, RegisterError, Registration, SecretError, delete_client, edit_client,
-        set_disabled,
+        self, Client, RegisterError, Registration, SecretError, Switch, delete_client, edit_client,
+        set_disabled, vouch_for_client,
     },
     types::{ClientId, ClientSecretId, RedirectUri, ScopeSet},
 };
@@ -27,10 +27,14 @@ pub(super) enum Command {
     Show(One),
     /// Change what is registered of a client; what is not named stays
     Edit(Edit),
-    /// Shut a client out: its tokens are dead at once
+    /// Shut a client out: its tokens are dead at once, and its owner cannot let it in
     Disable(One),
-    /// Let a client in again
+    /// Let a client in again that was shut out here
     Enable(One),
+    /// Say that you have checked who stands behind a client
+    Verify(Verify),
+    /// Take that back
+    Unverify(One),
     /// Remove a client and all that it was granted
     Delete(One),
     /// Add or revoke a secret of a confidential client
@@ -81,6 +85,18 @@ pub(super) struct Edit {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    #[arg(value_name = "CLIENT_ID")]
+    id: ClientId,
+    /// Whom you have checked; refused if the client names another
+    #[arg(long, value_name = "NAME")]
+    publisher: String,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Secret {
     /// Add a secret beside those that are there; it is shown once
@@ -120,13 +136,18 @@ impl Command {
             Self::Edit(edit) => edit.run(&app).await,
             Self::Disable(One { id, json }) => {
                 let client = find(&app, id).await?;
-                set_disabled(authority, &client, true, By::OPERATOR).await?;
+                set_disabled(authority, &client, Switch::Operator, true, By::OPERATOR).await?;
                 said(json, id, "disabled");
                 Ok(())
             }
             Self::Enable(One { id, json }) => {
                 let client = find(&app, id).await?;
-                set_disabled(authority, &client, false, By::OPERATOR).await?;
+                set_disabled(authority, &client, Switch::Operator, false, By::OPERATOR).await?;
+                if client.disabled_at.is_some() {
+                    return Err(Refused::Because(format!(
+                        "you no longer shut {id} out, but its owner has disabled it"
+                    )));
+                }
                 said(json, id, "enabled");
                 Ok(())
             }
@@ -134,6 +155,22 @@ impl Command {
                 let client = find(&app, id).await?;
                 delete_client(authority, &client, By::OPERATOR).await?;
                 said(json, id, "deleted");
+                Ok(())
+            }
+            Self::Verify(Verify { id, publisher, json }) => {
+                let client = find(&app, id).await?;
+                if client.registration.publisher.as_deref() != Some(publisher.as_str()) {
+                    let named = client.registration.publisher.as_deref().unwrap_or("nobody");
+                    return Err(Refused::Because(format!("{id} names {named} as its publisher")));
+                }
+                vouch_for_client(authority, &client, client.first_party, true, By::OPERATOR).await?;
+                said(json, id, "verified");
+                Ok(())
+            }
+            Self::Unverify(One { id, json }) => {
+                let client = find(&app, id).await?;
+                vouch_for_client(authority, &client, client.first_party, false, By::OPERATOR).await?;
+                said(json, id, "unverified");
                 Ok(())
             }
             Self::Secret(secret) => secret.run(&app).await,
@@ -156,14 +193,7 @@ impl Edit {
             retry_window: self.retry_window.or(before.retry_window),
             ..client.registration.clone()
         };
-        edit_client(
-            &app.authority,
-            &client,
-            &registration,
-            LogoChange::Keep,
-            By::OPERATOR,
-        )
-        .await?;
+        edit_client(&app.authority, &client, &registration, By::OPERATOR).await?;
         let client = find(app, self.id).await?;
         answer(self.json, &as_json(&client), || in_words(&client));
         Ok(())
@@ -179,8 +209,10 @@ impl Secret {
         match self {
             Self::Add { id, overlap, json } => {
                 let client = find(app, id).await?;
-                let (token, secret) =
-                    clients::add_secret(&app.authority, &client, overlap, By::OPERATOR).await?;
+                let (token, secret) = {
+                    let secret_id = ClientSecretId::new(&app.clock, &app.entropy);
+                    clients::add_secret(&app.authority, &client, secret_id, overlap, By::OPERATOR).await?
+                };
                 answer(
                     json,
                     &json!({ "client_id": id, "secret_id": secret.id, "client_secret": token.expose() }),
@@ -238,7 +270,7 @@ async fn list(app: &App, json: bool) -> Result<(), Refused> {
 }
 
 fn state(client: &Client) -> &'static str {
-    if client.disabled_at.is_some() {
+    if client.is_disabled() {
         "disabled"
     } else {
         "enabled"
@@ -259,7 +291,9 @@ pub(super) fn as_json(client: &Client) -> Value {
         "publisher": registration.publisher,
         "retry_window_seconds": registration.retry_window.map(|window| window.as_secs()),
         "first_party": client.first_party,
-        "disabled": client.disabled_at.is_some(),
+        "publisher_verified": client.publisher_verified,
+        "disabled": client.is_disabled(),
+        "shut_out": client.shut_out_at.is_some(),
         "secrets": client.secrets.iter().map(|secret| json!({
             "secret_id": secret.id,
             "begins_with": secret.hint,
@@ -310,7 +344,7 @@ impl From<RegisterError> for Refused {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::Fault(fault) => Self::Fault(fault),
-            RegisterError::Registration(error) => Self::Because(error.to_string()),
+            other => Self::Because(other.to_string()),
         }
     }
 }

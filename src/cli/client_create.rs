@@ -14,7 +14,7 @@ use crate::{
         clients::{ClientKind, GrantType, Registration, register_client},
         scopes,
     },
-    types::{AccountId, AppId, DisplayName, Email, Fault, RedirectUri, ScopeSet},
+    types::{AccountId, AppId, ClientId, DisplayName, Email, Fault, RedirectUri, ScopeSet},
 };
 
 #[derive(Debug, Args)]
@@ -94,8 +94,8 @@ impl Create {
         let (account, app_id) = place(&app, self.owner.as_ref(), &app_name).await?;
         let registered = register_client(
             &app.authority,
-            account,
-            app_id,
+            ClientId::new(&app.clock, &app.entropy),
+            (account, app_id),
             &registration,
             self.first_party,
             By::OPERATOR,

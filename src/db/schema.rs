@@ -91,6 +91,7 @@ diesel::table! {
         id_token_alg -> Text,
         retry_window_seconds -> Nullable<Integer>,
         disabled_at -> Nullable<Timestamptz>,
+        shut_out_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
     }
 }

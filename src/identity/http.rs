@@ -11,13 +11,14 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use futures_util::future::{BoxFuture, LocalBoxFuture};
+use uuid::Uuid;
 
 use super::{Identity, Session, User, known_browser, pages, store};
 use crate::{
     crypto::Token,
     types::{AuthorizationRequestId, ClientContext, Email, Fault},
     web::{
-        Browser, BrowserSettings, Failure, FormAction, RequestContext,
+        Browser, BrowserSettings, Failure, FormAction, Parameters, RequestContext,
         page::{Frame, Notice, Person, RequestBanner},
     },
 };
@@ -84,6 +85,21 @@ impl Visitor {
             }),
             notice,
         })
+    }
+
+    /// An id for the one thing that a form makes, as the form carries it: sent twice, it makes one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Visitor::frame`].
+    pub fn form_id(&self, id: Uuid) -> Result<String, Failure> {
+        Ok(self.browser.form_id(self.session_digest(), id)?)
+    }
+
+    /// The id in a form that [`Visitor::form_id`] made.
+    #[must_use]
+    pub fn id_in(&self, form: &Parameters) -> Option<Uuid> {
+        self.browser.id_in(self.session_digest(), form)
     }
 
     /// Who is signed in.

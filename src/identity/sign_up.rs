@@ -310,6 +310,7 @@ impl Identity {
             audit::By {
                 actor,
                 context: making.context,
+                operator: false,
             },
         )
         .await?;

@@ -158,7 +158,7 @@ pub async fn inspect(authority: &Authority, text: &str) -> Result<Option<AccessT
     }
     let client = authority.clients.get(token.client_id).await?;
     Ok(client
-        .is_some_and(|client| client.disabled_at.is_none())
+        .is_some_and(|client| !client.is_disabled())
         .then_some(token))
 }
 

@@ -111,7 +111,7 @@ async fn of_refresh_token(authority: &Authority, token: RefreshToken) -> Result<
         return Ok(Introspection::default());
     };
     let client = authority.clients.get(grant.client_id).await?;
-    if client.is_none_or(|client| client.disabled_at.is_some()) {
+    if client.is_none_or(|client| client.is_disabled()) {
         return Ok(Introspection::default());
     }
     let active = Active {

@@ -59,6 +59,12 @@ impl RedirectUri {
         }
     }
 
+    /// Whether it leads to whichever app on the device claims its scheme (RFC 8252 §7.1), and to no site.
+    #[must_use]
+    pub fn is_private_use(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| !is_web(&url))
+    }
+
     /// Whether the answer stays on the person's own machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -97,6 +103,10 @@ impl RedirectUri {
         let sound = port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('0');
         (sound && (rest.is_empty() || rest.starts_with(['/', '?']))).then_some((host, rest))
     }
+}
+
+fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "https" | "http")
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -144,12 +154,21 @@ impl FromStr for RedirectUri {
             "https" => Ok(()),
             "http" if is_loopback(&url) => Ok(()),
             "http" => Err(InvalidRedirectUri::PlainHttp),
+            // `https.bank.example:` would be read as the bank's own site.
+            scheme
+                if scheme
+                    .split('.')
+                    .next()
+                    .is_some_and(|first| matches!(first, "http" | "https")) =>
+            {
+                Err(InvalidRedirectUri::Scheme)
+            }
             scheme if scheme.contains('.') => Ok(()),
             _ => Err(InvalidRedirectUri::Scheme),
         }?;
         // What a browser would rewrite (backslashes, dot segments, upper-case hosts) must not be registered:
         // the bytes compared here would not be the place it goes to.
-        if matches!(url.scheme(), "https" | "http") {
+        if is_web(&url) {
             let plain = without_default_port(text, url.scheme());
             if url.as_str() != plain && url.as_str().strip_suffix('/') != Some(&plain) {
                 return Err(InvalidRedirectUri::Characters);

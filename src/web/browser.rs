@@ -12,6 +12,8 @@ use actix_web::{
     web::Data,
 };
 
+use uuid::Uuid;
+
 use super::{Failure, Parameters};
 use crate::{
     crypto::{KeyId, Keyring, Mac, Purpose, Token, decode_base64url, encode_base64url, same},
@@ -108,6 +110,31 @@ impl Browser {
         Ok(keyring
             .mac_with(Purpose::Csrf, key_id, &self.binding(session))
             .is_some_and(|mac| same(tag, &mac.tag)))
+    }
+
+    /// An id for the one thing that a form makes, as the form carries it: sent twice, it makes one.
+    ///
+    /// # Errors
+    ///
+    /// If there is no key to make it with.
+    pub fn form_id(&self, session: Option<[u8; 32]>, id: Uuid) -> Result<String, Fault> {
+        let binding = [self.binding(session).as_slice(), id.as_bytes()].concat();
+        let Mac { key_id, tag } = self.settings.keyring.mac(Purpose::Csrf, &binding)?;
+        Ok(encode_base64url(
+            &[id.as_bytes().as_slice(), &key_id.to_bytes(), &tag].concat(),
+        ))
+    }
+
+    /// The id in a form of ours; none if it is not one that this browser was given in this session.
+    #[must_use]
+    pub fn id_in(&self, session: Option<[u8; 32]>, form: &Parameters) -> Option<Uuid> {
+        let presented = decode_base64url(form.text("form_id"))?;
+        let (id, rest) = presented.split_first_chunk::<16>()?;
+        let (key_id, tag) = rest.split_first_chunk::<4>()?;
+        let binding = [self.binding(session).as_slice(), id].concat();
+        let key_id = KeyId::from_bytes(*key_id);
+        let mac = self.settings.keyring.mac_with(Purpose::Csrf, key_id, &binding)?;
+        same(tag, &mac.tag).then_some(Uuid::from_bytes(*id))
     }
 
     fn binding(&self, session: Option<[u8; 32]>) -> Vec<u8> {

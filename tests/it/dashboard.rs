@@ -4,6 +4,8 @@ mod activity;
 mod apps;
 mod catalogue;
 mod clients;
+mod operators;
+mod overtaken;
 mod roles;
 mod secrets;
 

@@ -67,12 +67,13 @@ pub(super) struct Seen {
     /// Whether somebody has shown that the visitor's address is theirs.
     verified: bool,
     pub(super) app: App,
-    pub(super) role: Role,
+    /// What the visitor is in its account; an operator who is none of its members looks at it all the same.
+    pub(super) role: Option<Role>,
 }
 
 impl Seen {
     pub(super) fn may(&self, permission: Permission) -> bool {
-        self.role.may(permission)
+        self.role.is_some_and(|role| role.may(permission))
     }
 
     pub(super) fn path(&self) -> String {
@@ -105,9 +106,16 @@ impl AtApp {
             .cloned()
             .ok_or_else(|| Fault::internal("no authority in the application's data"))?;
         let id: AppId = part(request, "app")?.parse().or(Err(Failure::NotFound))?;
-        let (app, role) = accounts::app_seen_by(&mut *authority.db.connection().await?, user.id, id)
-            .await?
-            .ok_or(Failure::NotFound)?;
+        let mut connection = authority.db.connection().await?;
+        let (app, role) = match accounts::app_seen_by(&mut connection, user.id, id).await? {
+            Some((app, role)) => (app, Some(role)),
+            None if user.operator => {
+                let app = accounts::app(&mut connection, id).await?;
+                (app.ok_or(Failure::NotFound)?, None)
+            }
+            None => return Err(Failure::NotFound),
+        };
+        drop(connection);
         let seen = Seen {
             user: user.id,
             operator: user.operator,
@@ -126,6 +134,7 @@ impl AtApp {
         By {
             actor: Actor::User(self.seen.user),
             context: Some(&self.visitor.context),
+            operator: self.seen.operator,
         }
     }
 }

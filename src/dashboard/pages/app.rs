@@ -21,22 +21,18 @@ use crate::{
 async fn page(at: &AtApp) -> Result<views::AppPage, Failure> {
     let seen = &at.seen;
     let mut connection = at.authority.db.connection().await?;
-    let account = accounts::memberships_of(&mut connection, seen.user)
+    let account = accounts::account_name(&mut connection, seen.app.account_id)
         .await?
-        .into_iter()
-        .find(|membership| membership.account.id == seen.app.account_id)
-        .ok_or(Failure::NotFound)?
-        .account
-        .name;
+        .ok_or(Failure::NotFound)?;
     let asked = last_request_of_each(&mut connection, seen.app.id).await?;
     let row = |client: Client| views::ClientRow {
         logo: client.logo_path(),
+        disabled: client.is_disabled(),
         kind: kind(client.registration.kind),
         last_request: asked.get(&client.id).map(|at| (*at).into()),
         id: client.id.to_string(),
         name: client.registration.name,
         first_party: client.first_party,
-        disabled: client.disabled_at.is_some(),
     };
     Ok(views::AppPage {
         frame: at.visitor.frame()?,

@@ -12,13 +12,14 @@ use crate::{
     accounts::Permission,
     oauth::{
         Authority, PastRequest,
-        clients::{self, ClientSecret, LogoChange, RegisterError},
+        clients::{self, ClientSecret, Logo, RegisterError, Switch},
         last_requests,
         scopes::catalogue,
     },
+    types::ClientSecretId,
     web::{
         Failure, Query, html, html_with,
-        page::{Choice, Field, Pages},
+        page::{Choice, Field, Notice, Pages},
         see_other,
     },
 };
@@ -80,6 +81,13 @@ pub(super) async fn page(at: &AtClient, number: u32) -> Result<views::ClientPage
         publisher_verified: client.publisher_verified,
         first_party: client.first_party,
         disabled: client.disabled_at.is_some(),
+        shut_out: client.shut_out_at.is_some(),
+        member: seen.role.is_some(),
+        version: client.registration.version(),
+        form_id: at
+            .visitor
+            .form_id(ClientSecretId::new(&authority.clock, &authority.entropy).uuid())?,
+        largest_logo: Logo::LARGEST_IN_WORDS,
         endpoints: endpoints(authority),
         form: client_form::of_client(client, &catalogue),
         secrets: client
@@ -121,58 +129,92 @@ pub(super) async fn show(view: ClientView<ToView>, query: Query) -> Result<HttpR
     html(&page)
 }
 
+/// What the page says where something was decided by another look of the client than it has now.
+fn overtaken() -> Notice {
+    Notice::danger(
+        "Somebody changed this client while the page was open. Nothing was saved: look at it as it is now.",
+    )
+}
+
 /// `POST /apps/{app}/clients/{client}`
 pub(super) async fn save(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
     let (authority, client, form) = (&act.authority, &act.client, &act.form);
     let catalogue = catalogue(&mut *authority.db.connection().await?).await?;
     let kind = client.registration.kind;
     let typed = match client_form::read(form, kind, &catalogue, client.first_party) {
-        Ok(registration) => {
-            let keep = LogoChange::Keep;
-            match clients::edit_client(authority, client, &registration, keep, act.by()).await {
-                Ok(()) => return Ok(act.back("client-saved")),
-                Err(RegisterError::Registration(error)) => {
-                    let mut typed = client_form::typed(form, kind, &catalogue, client.first_party);
-                    client_form::mark(&mut typed, &error);
-                    typed
-                }
-                Err(RegisterError::Fault(fault)) => return Err(fault.into()),
-            }
-        }
         Err(typed) => *typed,
+        Ok(_) if is_overtaken(&act) => return changed(&act).await,
+        Ok(registration) => match clients::edit_client(authority, client, &registration, act.by()).await {
+            Ok(()) => return Ok(act.back("client-saved")),
+            Err(RegisterError::Registration(error)) => {
+                let mut typed = client_form::typed(form, kind, &catalogue, client.first_party);
+                client_form::mark(&mut typed, &error);
+                typed
+            }
+            Err(RegisterError::Changed) => return changed(&act).await,
+            Err(RegisterError::Gone | RegisterError::Again) => return Err(Failure::NotFound),
+            Err(RegisterError::Fault(fault)) => return Err(fault.into()),
+        },
     };
     let mut page = page(&act, 0).await?;
     page.form = typed;
+    page.frame.notice = Some(Notice::danger(
+        "Nothing was saved. What is to be mended is marked in the settings below.",
+    ));
     html_with(StatusCode::BAD_REQUEST, &page)
+}
+
+/// Whether the form was filled in on a page of another registration; scripts that say nothing of it take what is there.
+fn is_overtaken<N>(act: &ClientAct<N>) -> bool {
+    let version = act.form.text("version");
+    !version.is_empty() && version != act.client.registration.version()
+}
+
+async fn changed(at: &AtClient) -> Result<HttpResponse, Failure> {
+    let mut page = page(at, 0).await?;
+    page.frame.notice = Some(overtaken());
+    html_with(StatusCode::CONFLICT, &page)
+}
+
+async fn switch(at: &AtClient, switch: Switch, disabled: bool, code: &str) -> Result<HttpResponse, Failure> {
+    clients::set_disabled(&at.authority, &at.client, switch, disabled, at.by()).await?;
+    Ok(at.back(code))
 }
 
 /// `POST /apps/{app}/clients/{client}/disable`
 pub(super) async fn disable(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
-    clients::set_disabled(&act.authority, &act.client, true, act.by()).await?;
-    Ok(act.back("client-disabled"))
+    switch(&act, Switch::Owner, true, "client-disabled").await
 }
 
 /// `POST /apps/{app}/clients/{client}/enable`
 pub(super) async fn enable(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
-    clients::set_disabled(&act.authority, &act.client, false, act.by()).await?;
-    Ok(act.back("client-enabled"))
+    switch(&act, Switch::Owner, false, "client-enabled").await
+}
+
+/// `POST /apps/{app}/clients/{client}/shut-out`
+pub(super) async fn shut_out(act: ClientAct<ToOperate>) -> Result<HttpResponse, Failure> {
+    switch(&act, Switch::Operator, true, "client-shut-out").await
+}
+
+/// `POST /apps/{app}/clients/{client}/let-in`
+pub(super) async fn let_in(act: ClientAct<ToOperate>) -> Result<HttpResponse, Failure> {
+    switch(&act, Switch::Operator, false, "client-let-in").await
 }
 
 /// `POST /apps/{app}/clients/{client}/operator`
 pub(super) async fn vouch(act: ClientAct<ToOperate>) -> Result<HttpResponse, Failure> {
-    let vouched = clients::vouch_for_client(
-        &act.authority,
-        &act.client,
-        act.form.text("first_party") == "true",
-        act.form.text("publisher_verified") == "true",
-        act.by(),
-    )
-    .await;
-    match vouched {
+    if is_overtaken(&act) {
+        return changed(&act).await;
+    }
+    let first_party = act.form.text("first_party") == "true";
+    let verified = act.form.text("publisher_verified") == "true";
+    match clients::vouch_for_client(&act.authority, &act.client, first_party, verified, act.by()).await {
         Ok(()) => Ok(act.back("vouched")),
         Err(RegisterError::Registration(error)) => Err(Failure::BadRequest(format!(
             "The client’s settings do not allow that: {error}."
         ))),
+        Err(RegisterError::Changed) => changed(&act).await,
+        Err(RegisterError::Gone | RegisterError::Again) => Err(Failure::NotFound),
         Err(RegisterError::Fault(fault)) => Err(fault.into()),
     }
 }

@@ -336,6 +336,18 @@ pub(super) fn mark(page: &mut views::ClientForm, error: &RegistrationError) {
             page.scopes_error
                 .get_or_insert_with(|| format!("{scope} is not for this kind of client."));
         }
+        RegistrationError::FirstPartyRedirectUri(uri) => wrong(
+            &mut page.redirect_uris,
+            format!(
+                "{uri} is new. People are not asked before they are sent to a first-party client, so only an operator adds one."
+            ),
+        ),
+        RegistrationError::FirstPartyScope(scope) => {
+            page.scopes_error.get_or_insert_with(|| {
+                format!("{scope} is new. People are not asked what a first-party client may do, so only an operator adds one.")
+            });
+        }
+        RegistrationError::NoPublisher => wrong(&mut page.publisher, "Name a publisher first."),
         RegistrationError::RetryWindow => wrong(&mut page.retry_window, "Between 0 and 60 seconds."),
     }
 }

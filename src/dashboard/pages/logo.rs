@@ -1,8 +1,11 @@
 //! The picture beside a client's name: the one form here that carries a file.
 
+use std::time::Duration;
+
 use actix_multipart::{Field as Part, Multipart, MultipartError};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use futures_util::TryStreamExt as _;
+use tokio::time::timeout;
 
 use super::{
     act::{ClientAct, ToWriteClients},
@@ -10,13 +13,26 @@ use super::{
 };
 use crate::{
     identity::http::Sent,
-    oauth::clients::{Logo, LogoChange, RegisterError, edit_client},
-    web::{Failure, Parameters, html_with},
+    oauth::clients::{InvalidLogo, Logo, RegisterError, set_logo},
+    web::{Failure, Parameters, Unreadable, html_with},
 };
 
+/// How long the form may take to come.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Parts that are looked at; the form has two.
+const MOST_PARTS: usize = 8;
 /// Bytes that are read and thrown away, so that whoever sends a large picture still gets an answer that says so.
 const MOST_READ: usize = 8 * 1024 * 1024;
 const LARGEST_TOKEN: usize = 1024;
+
+const NO_PICTURE: &str = "Choose a picture.";
+
+fn sentence(error: InvalidLogo) -> String {
+    match error {
+        InvalidLogo::TooLarge => format!("The picture is larger than {}.", Logo::LARGEST_IN_WORDS),
+        InvalidLogo::Format => "PNG, JPEG or WebP only.".to_owned(),
+    }
+}
 
 fn unreadable(error: &MultipartError) -> Failure {
     Failure::BadRequest(format!("The form could not be read: {error}."))
@@ -28,7 +44,7 @@ async fn read(part: &mut Part, most: usize, total: &mut usize) -> Result<Option<
     while let Some(chunk) = part.try_next().await.map_err(|error| unreadable(&error))? {
         *total = total.saturating_add(chunk.len());
         if *total > MOST_READ {
-            return Err(Failure::BadRequest("The file is far too large.".to_owned()));
+            return Err(Failure::TooLarge);
         }
         bytes = bytes.filter(|bytes| bytes.len().saturating_add(chunk.len()) <= most);
         if let Some(bytes) = &mut bytes {
@@ -39,11 +55,16 @@ async fn read(part: &mut Part, most: usize, total: &mut usize) -> Result<Option<
 }
 
 /// The form's token as a form of its own, and the file, or why there is none.
-async fn read_all(mut parts: Multipart) -> Result<(Parameters, Result<Logo, &'static str>), Failure> {
+async fn read_all(mut parts: Multipart) -> Result<(Parameters, Result<Logo, String>), Failure> {
     let mut token = Parameters::default();
-    let mut logo = Err("Choose a picture.");
+    let mut logo = Err(NO_PICTURE.to_owned());
     let mut total = 0;
+    let mut count = 0;
     while let Some(mut part) = parts.try_next().await.map_err(|error| unreadable(&error))? {
+        count += 1;
+        if count > MOST_PARTS {
+            return Err(Failure::TooLarge);
+        }
         match part.name().map(str::to_owned).as_deref() {
             Some("csrf_token") => {
                 let text = read(&mut part, LARGEST_TOKEN, &mut total)
@@ -53,9 +74,9 @@ async fn read_all(mut parts: Multipart) -> Result<(Parameters, Result<Logo, &'st
             }
             Some("logo") => {
                 logo = match read(&mut part, Logo::LARGEST, &mut total).await? {
-                    None => Err("The picture is larger than 128 KiB."),
-                    Some(bytes) if bytes.is_empty() => Err("Choose a picture."),
-                    Some(bytes) => Logo::from_bytes(bytes).or(Err("PNG, JPEG or WebP only.")),
+                    None => Err(sentence(InvalidLogo::TooLarge)),
+                    Some(bytes) if bytes.is_empty() => Err(NO_PICTURE.to_owned()),
+                    Some(bytes) => Logo::from_bytes(bytes).map_err(sentence),
                 };
             }
             _ => {
@@ -68,16 +89,13 @@ async fn read_all(mut parts: Multipart) -> Result<(Parameters, Result<Logo, &'st
 
 async fn change(
     act: &ClientAct<ToWriteClients>,
-    logo: LogoChange,
+    logo: Option<&Logo>,
     code: &str,
 ) -> Result<HttpResponse, Failure> {
-    let (authority, client) = (&act.authority, &act.client);
-    match edit_client(authority, client, &client.registration, logo, act.by()).await {
+    match set_logo(&act.authority, &act.client, logo, act.by()).await {
         Ok(()) => Ok(act.back(code)),
-        Err(RegisterError::Registration(error)) => {
-            refuse(act, format!("Mend the settings first: {error}.")).await
-        }
         Err(RegisterError::Fault(fault)) => Err(fault.into()),
+        Err(_) => Err(Failure::NotFound),
     }
 }
 
@@ -89,15 +107,17 @@ async fn refuse(act: &ClientAct<ToWriteClients>, words: String) -> Result<HttpRe
 
 /// `POST /apps/{app}/clients/{client}/logo`
 pub(super) async fn upload(request: HttpRequest, parts: Multipart) -> Result<HttpResponse, Failure> {
-    let (token, logo) = read_all(parts).await?;
+    let (token, logo) = timeout(PATIENCE, read_all(parts))
+        .await
+        .map_err(|_elapsed| Unreadable::CutOff)??;
     let act = ClientAct::of(&request, Sent::with(&request, token).await?).await?;
     match logo {
-        Ok(logo) => change(&act, LogoChange::Set(logo), "logo-saved").await,
-        Err(words) => refuse(&act, words.to_owned()).await,
+        Ok(logo) => change(&act, Some(&logo), "logo-saved").await,
+        Err(words) => refuse(&act, words).await,
     }
 }
 
 /// `POST /apps/{app}/clients/{client}/logo/remove`
 pub(super) async fn remove(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
-    change(&act, LogoChange::Remove, "logo-removed").await
+    change(&act, None, "logo-removed").await
 }

@@ -64,6 +64,8 @@ pub fn routes(config: &mut ServiceConfig) {
         ("disable", web::post().to(client::disable)),
         ("enable", web::post().to(client::enable)),
         ("operator", web::post().to(client::vouch)),
+        ("shut-out", web::post().to(client::shut_out)),
+        ("let-in", web::post().to(client::let_in)),
     ];
     for (act, route) in acts {
         let resource = web::resource(format!("/apps/{{app}}/clients/{{client}}/{act}"));

@@ -11,13 +11,17 @@ use crate::{
         clients::{RegisterError, register_client},
         scopes::catalogue,
     },
-    web::{Failure, html, html_with},
+    types::ClientId,
+    web::{Failure, html, html_with, see_other},
 };
 
 fn page(at: &AtApp, form: views::ClientForm) -> Result<views::NewClient, Failure> {
     Ok(views::NewClient {
         frame: at.visitor.frame()?,
         app: at.seen.app_ref(),
+        form_id: at
+            .visitor
+            .form_id(ClientId::new(&at.authority.clock, &at.authority.entropy).uuid())?,
         form,
     })
 }
@@ -40,8 +44,12 @@ pub(super) async fn register(act: AppAct<ToWriteClients>) -> Result<HttpResponse
         Ok(registration) => registration,
         Err(typed) => return html_with(StatusCode::BAD_REQUEST, &page(&act, *typed)?),
     };
-    let (account, app) = (act.seen.app.account_id, act.seen.app.id);
-    match register_client(authority, account, app, &registration, false, act.by()).await {
+    let id = act.visitor.id_in(form).map_or_else(
+        || ClientId::new(&authority.clock, &authority.entropy),
+        ClientId::from_uuid,
+    );
+    let place = (act.seen.app.account_id, act.seen.app.id);
+    match register_client(authority, id, place, &registration, false, act.by()).await {
         Ok(client) => html(&views::SecretShown {
             frame: act.visitor.frame()?,
             app: act.seen.app_ref(),
@@ -55,6 +63,11 @@ pub(super) async fn register(act: AppAct<ToWriteClients>) -> Result<HttpResponse
             client_form::mark(&mut typed, &error);
             html_with(StatusCode::BAD_REQUEST, &page(&act, typed)?)
         }
+        Err(RegisterError::Again) => Ok(see_other(&format!(
+            "{}/clients/{id}?notice=done-already",
+            act.seen.path()
+        ))),
+        Err(RegisterError::Gone | RegisterError::Changed) => Err(Failure::NotFound),
         Err(RegisterError::Fault(fault)) => Err(fault.into()),
     }
 }

@@ -20,7 +20,12 @@ pub(super) fn notice(query: &Query) -> Option<Notice> {
         "secret-revoked" => "The secret is revoked: it is refused everywhere.",
         "logo-saved" => "The logo is saved.",
         "logo-removed" => "The logo is removed.",
-        "vouched" => "What you said of the client is in force.",
+        "vouched" => "Saved: what you said of the client is in force.",
+        "client-shut-out" => "The client is shut out everywhere. Its owner cannot let it in.",
+        "client-let-in" => "The client is let in again, as far as operators are concerned.",
+        "done-already" => {
+            "That was done already, and once. Its secret was shown then; it cannot be shown again."
+        }
         "scope-saved" => "The scope is saved.",
         "scope-removed" => "The scope is removed from the catalogue and from every client.",
         _ => return trouble(code).map(Notice::danger),

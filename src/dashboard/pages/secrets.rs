@@ -11,15 +11,16 @@ use super::{
 };
 use crate::{
     oauth::clients::{SecretError, add_secret, revoke_secret},
+    types::ClientSecretId,
     web::{Failure, html},
 };
 
 /// For how long the other secrets stay good when one is added: seconds, or until somebody revokes them.
 pub(super) const OVERLAPS: [(&str, &str); 4] = [
-    ("0", "They end now"),
-    ("86400", "24 hours"),
-    ("604800", "7 days"),
-    (NEVER, "Until I revoke them"),
+    ("0", "End now"),
+    ("86400", "Stay good for 24 hours"),
+    ("604800", "Stay good for 7 days"),
+    (NEVER, "Stay good until I revoke them"),
 ];
 const NEVER: &str = "never";
 
@@ -39,7 +40,11 @@ fn overlap(text: &str) -> Result<Option<Duration>, Failure> {
 /// `POST /apps/{app}/clients/{client}/secrets`
 pub(super) async fn add(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
     let overlap = overlap(act.form.text("expire_in"))?;
-    match add_secret(&act.authority, &act.client, overlap, act.by()).await {
+    let id = act.visitor.id_in(&act.form).map_or_else(
+        || ClientSecretId::new(&act.authority.clock, &act.authority.entropy),
+        ClientSecretId::from_uuid,
+    );
+    match add_secret(&act.authority, &act.client, id, overlap, act.by()).await {
         Ok((secret, _)) => html(&views::SecretShown {
             frame: act.visitor.frame()?,
             app: act.seen.app_ref(),
@@ -48,6 +53,7 @@ pub(super) async fn add(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, 
             secret: Some(secret.expose().to_owned()),
             new_client: false,
         }),
+        Err(SecretError::Again) => Ok(act.back("done-already")),
         Err(SecretError::TooMany) => Ok(act.back(MANY_SECRETS)),
         Err(SecretError::PublicClient) => {
             Err(Failure::BadRequest("A public client has no secret.".to_owned()))
@@ -63,7 +69,9 @@ pub(super) async fn revoke(act: ClientAct<ToWriteClients>) -> Result<HttpRespons
     let code = match revoke_secret(&act.authority, &act.client, id, act.by()).await {
         Ok(()) => "secret-revoked",
         Err(SecretError::Last) => LAST_SECRET,
-        Err(SecretError::Unknown | SecretError::PublicClient | SecretError::TooMany) => NO_SECRET,
+        Err(SecretError::Unknown | SecretError::PublicClient | SecretError::TooMany | SecretError::Again) => {
+            NO_SECRET
+        }
         Err(SecretError::Fault(fault)) => return Err(fault.into()),
     };
     Ok(act.back(code))

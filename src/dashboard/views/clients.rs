@@ -169,6 +169,8 @@ impl ClientForm {
 pub struct NewClient {
     pub frame: Frame,
     pub app: AppRef,
+    /// Goes with the form, so that it registers one client however often it is sent.
+    pub form_id: String,
     pub form: ClientForm,
 }
 
@@ -178,6 +180,7 @@ impl NewClient {
         Self {
             frame: Frame::sample(),
             app: AppRef::sample(),
+            form_id: "sample-form-id".to_owned(),
             form: ClientForm::sample(),
         }
     }
@@ -291,7 +294,17 @@ pub struct ClientPage {
     pub logo_error: Option<String>,
     pub publisher_verified: bool,
     pub first_party: bool,
+    /// By its owner.
     pub disabled: bool,
+    /// By whoever runs the server.
+    pub shut_out: bool,
+    /// Whether the reader belongs to its account.
+    pub member: bool,
+    /// Of the registration that the page shows; goes with the forms that change it.
+    pub version: String,
+    /// Goes with the form of a new secret, so that it adds one however often it is sent.
+    pub form_id: String,
+    pub largest_logo: &'static str,
     pub endpoints: Vec<Endpoint>,
     pub form: ClientForm,
     pub secrets: Vec<SecretRow>,
@@ -334,6 +347,11 @@ impl ClientPage {
             publisher_verified: true,
             first_party: false,
             disabled: false,
+            shut_out: false,
+            member: true,
+            version: "sample-version".to_owned(),
+            form_id: "sample-form-id".to_owned(),
+            largest_logo: "64 KiB",
             endpoints: vec![
                 endpoint("Issuer", ""),
                 endpoint("Discovery", "/.well-known/openid-configuration"),
@@ -356,10 +374,10 @@ impl ClientPage {
                 },
             ],
             overlaps: vec![
-                Choice::new("0", "They end now", false),
-                Choice::new("86400", "24 hours", true),
-                Choice::new("604800", "7 days", false),
-                Choice::new("never", "Until I revoke them", false),
+                Choice::new("0", "End now", false),
+                Choice::new("86400", "Stay good for 24 hours", true),
+                Choice::new("604800", "Stay good for 7 days", false),
+                Choice::new("never", "Stay good until I revoke them", false),
             ],
             requests: vec![
                 request(3, "POST /oauth/token", None, None),
@@ -392,6 +410,10 @@ impl ClientPage {
             frame: Frame::sample_operator(),
             secrets: Vec::new(),
             requests: Vec::new(),
+            member: false,
+            can_edit: false,
+            can_delete: false,
+            shut_out: true,
             operator: Some(OperatorFlags {
                 first_party: false,
                 publisher_verified: true,
@@ -406,7 +428,7 @@ impl ClientPage {
     pub fn sample_refused() -> Self {
         Self {
             form: ClientForm::sample_refused(),
-            logo_error: Some("PNG, JPEG or WebP only, up to 128 KiB.".to_owned()),
+            logo_error: Some("PNG, JPEG or WebP only, up to 64 KiB.".to_owned()),
             ..Self::sample()
         }
     }

@@ -136,7 +136,7 @@ pub async fn resume(
 
 fn still_allows(client: &Arc<Client>, stored: &Stored) -> bool {
     let registered = &client.registration;
-    client.disabled_at.is_none()
+    !client.is_disabled()
         && registered
             .redirect_uris
             .iter()

@@ -157,7 +157,7 @@ pub async fn read(authority: &Authority, parameters: &Parameters) -> Result<Inco
         Ok(id) => authority.clients.get(id).await?.ok_or(Untrusted::UnknownClient)?,
         Err(_) => return Err(Untrusted::UnknownClient),
     };
-    if client.disabled_at.is_some() {
+    if client.is_disabled() {
         return Err(Untrusted::DisabledClient(client));
     }
     let redirect_uri = match (sent, client.registration.redirect_uris.as_slice()) {

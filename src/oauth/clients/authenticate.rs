@@ -173,7 +173,7 @@ pub async fn authenticate(
         }
         return Err(refused("the client is not known, or its secret is wrong"));
     }
-    if client.disabled_at.is_some() {
+    if client.is_disabled() {
         return Err(refused("this client is disabled"));
     }
     Ok(client)

@@ -48,7 +48,9 @@ async fn remove(
     now: OffsetDateTime,
     by: By<'_>,
 ) -> Result<Vec<revocation::Subject>, Fault> {
-    store::lock(connection, client.id).await?;
+    if !store::lock(connection, client.id).await? {
+        return Ok(Vec::new());
+    }
     let live = grants::live_of_client(connection, client.id, now).await?;
     store::delete(connection, client.id).await?;
     let record = by

@@ -22,6 +22,7 @@ pub enum InvalidLogo {
 
 impl Logo {
     pub const LARGEST: usize = 64 * 1024;
+    pub const LARGEST_IN_WORDS: &str = "64 KiB";
 
     /// Takes a file for what it is, whatever its name says. SVG is left out: it can hold scripts.
     ///
@@ -55,7 +56,7 @@ impl Logo {
 
     pub(super) fn digest_of(bytes: &[u8]) -> String {
         let digest = digest(bytes);
-        encode_base64url(digest.get(..12).unwrap_or_default())
+        encode_base64url(digest.get(..16).unwrap_or_default())
     }
 
     /// The address changes with the picture, so that caches may keep it for good.

@@ -14,7 +14,7 @@ mod throttle;
 pub use authenticate::{AuthenticationFailure, Presented, authenticate};
 pub use cache::ClientCache;
 pub use delete::{delete_app, delete_client};
-pub use edit::{LogoChange, edit_client, set_disabled, vouch_for_client};
+pub use edit::{Switch, edit_client, set_disabled, set_logo, vouch_for_client};
 pub use logo::{InvalidLogo, Logo};
 pub use model::{Client, ClientKind, ClientSecret, GrantType, Registration, RegistrationError};
 pub use register::{RegisterError, Registered, register_client};

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::Logo;
 use crate::{
     config::{Config, SigningAlgorithm},
-    crypto::{Mac, digest},
+    crypto::{Mac, digest, encode_base64url},
     oauth::scopes::Catalogue,
     types::{AccountId, AppId, ClientId, ClientSecretId, InvalidRedirectUri, RedirectUri, ScopeSet},
 };
@@ -139,12 +139,45 @@ pub enum RegistrationError {
     ForbiddenScope(String),
     #[error("the retry window is 0 to 60 seconds")]
     RetryWindow,
+    #[error("redirect URI {0} is new: only an operator adds one to a first-party client")]
+    FirstPartyRedirectUri(String),
+    #[error("scope {0} is new: only an operator adds one to a first-party client")]
+    FirstPartyScope(String),
+    #[error("it names no publisher that could be verified")]
+    NoPublisher,
 }
 
 impl Registration {
     const LONGEST_NAME: usize = 80;
     const MOST_REDIRECT_URIS: usize = 20;
     const LONGEST_RETRY_WINDOW: Duration = Duration::from_mins(1);
+
+    /// Names this registration and no other: whoever decides by what they saw says which that was.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let lists = [
+            self.redirect_uris
+                .iter()
+                .map(|uri| uri.as_str().to_owned())
+                .collect(),
+            self.grant_types
+                .iter()
+                .map(|grant| grant.name().to_owned())
+                .collect(),
+            self.scopes.to_strings(),
+            self.optional_scopes.to_strings(),
+            vec![
+                self.name.clone(),
+                self.publisher.clone().unwrap_or_default(),
+                self.kind.name().to_owned(),
+                format!("{:?}", self.id_token_alg),
+                format!("{:?}", self.retry_window),
+            ],
+        ];
+        // None of the values holds these control characters.
+        let text = lists.map(|list: Vec<String>| list.join("\u{1f}")).join("\u{1e}");
+        encode_base64url(&digest(text.as_bytes()))
+    }
 
     /// Checks what must hold of every client, whoever registers it.
     ///
@@ -209,11 +242,19 @@ pub struct Client {
     /// The digest of its logo, which is also the logo's address.
     pub logo_digest: Option<String>,
     pub secrets: Vec<ClientSecret>,
+    /// When its owner shut it out.
     pub disabled_at: Option<OffsetDateTime>,
+    /// When whoever runs the server shut it out: its owner cannot let it in.
+    pub shut_out_at: Option<OffsetDateTime>,
     pub created_at: OffsetDateTime,
 }
 
 impl Client {
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.disabled_at.is_some() || self.shut_out_at.is_some()
+    }
+
     #[must_use]
     pub fn allows(&self, grant_type: GrantType) -> bool {
         self.registration.grant_types.contains(&grant_type)

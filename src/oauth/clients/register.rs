@@ -1,9 +1,10 @@
 use super::{Client, ClientKind, Registration, RegistrationError, secrets, store};
 use crate::{
+    accounts,
     audit::{Action, By, Subject},
     crypto::Token,
     oauth::{Authority, scopes},
-    types::{AccountId, AppId, ClientId, Fault},
+    types::{AccountId, AppId, ClientId, ClientSecretId, Fault},
 };
 
 /// A new client, with its secret if its kind has one. The secret is here and nowhere else.
@@ -18,32 +19,46 @@ pub struct Registered {
 pub enum RegisterError {
     #[error(transparent)]
     Registration(#[from] RegistrationError),
+    /// Somebody else was faster: it is decided anew by what is there now.
+    #[error("it was changed meanwhile: look at it again")]
+    Changed,
+    #[error("it is there no more")]
+    Gone,
+    /// That registration was made already; this is the same one again.
+    #[error("it was registered already")]
+    Again,
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-/// Registers a client of an app.
+/// Registers a client of an app under an id that is new, or was meant for this one registration.
 ///
 /// # Errors
 ///
 /// If the registration cannot stand.
 pub async fn register_client(
     authority: &Authority,
-    account: AccountId,
-    app: AppId,
+    id: ClientId,
+    (account, app): (AccountId, AppId),
     registration: &Registration,
     first_party: bool,
     by: By<'_>,
 ) -> Result<Registered, RegisterError> {
     let now = authority.clock.now();
-    let id = ClientId::new(&authority.clock, &authority.entropy);
     let mut transaction = authority.db.begin().await?;
+    // Held, so that the app is not deleted under it.
+    if !accounts::lock_app(&mut transaction, app).await? {
+        return Err(RegisterError::Gone);
+    }
     registration.check(&scopes::catalogue(&mut transaction).await?, first_party)?;
-    store::insert(&mut transaction, id, app, registration, first_party, now).await?;
+    if !store::insert(&mut transaction, id, app, registration, first_party, now).await? {
+        return Err(RegisterError::Again);
+    }
     let secret = match registration.kind {
         ClientKind::Public => None,
         ClientKind::Confidential => {
-            let (token, secret) = secrets::mint(authority, id)?;
+            let secret_id = ClientSecretId::new(&authority.clock, &authority.entropy);
+            let (token, secret) = secrets::mint(authority, id, secret_id)?;
             store::insert_secret(&mut transaction, id, &secret).await?;
             Some(token)
         }

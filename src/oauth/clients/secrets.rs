@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Client, ClientKind, ClientSecret, store};
+use super::{Client, ClientKind, ClientSecret, edit::held, store};
 use crate::{
     audit::{Action, By, Subject as AuditSubject},
     crypto::{Purpose, Token},
@@ -21,6 +21,9 @@ pub enum SecretError {
     Last,
     #[error("no such secret")]
     Unknown,
+    /// That secret was added already; this is the same request again.
+    #[error("it was added already")]
+    Again,
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -34,10 +37,14 @@ pub(super) fn message(client: ClientId, secret: &Token) -> Vec<u8> {
     [client.uuid().as_bytes().as_slice(), secret.expose().as_bytes()].concat()
 }
 
-pub(super) fn mint(authority: &Authority, client: ClientId) -> Result<(Token, ClientSecret), Fault> {
+pub(super) fn mint(
+    authority: &Authority,
+    client: ClientId,
+    id: ClientSecretId,
+) -> Result<(Token, ClientSecret), Fault> {
     let token = Token::random(PREFIX, &authority.entropy);
     let secret = ClientSecret {
-        id: ClientSecretId::new(&authority.clock, &authority.entropy),
+        id,
         mac: authority
             .keyring
             .mac(Purpose::ClientSecret, &message(client, &token))?,
@@ -48,7 +55,7 @@ pub(super) fn mint(authority: &Authority, client: ClientId) -> Result<(Token, Cl
     Ok((token, secret))
 }
 
-/// Adds a secret beside those that are there, which stay good for `overlap`, or until they are revoked if there is
+/// Adds a secret, under an id that is new or was meant for this one, beside those that are there, which stay good for `overlap`, or until they are revoked if there is
 /// none; the value of the new one is in this answer alone.
 ///
 /// # Errors
@@ -57,19 +64,22 @@ pub(super) fn mint(authority: &Authority, client: ClientId) -> Result<(Token, Cl
 pub async fn add_secret(
     authority: &Authority,
     client: &Client,
+    id: ClientSecretId,
     overlap: Option<Duration>,
     by: By<'_>,
 ) -> Result<(Token, ClientSecret), SecretError> {
     if client.registration.kind == ClientKind::Public {
         return Err(SecretError::PublicClient);
     }
-    let (token, secret) = mint(authority, client.id)?;
+    let (token, secret) = mint(authority, client.id, id)?;
     let mut transaction = authority.db.begin().await?;
-    store::lock(&mut transaction, client.id).await?;
-    let now_there = store::client(&mut transaction, client.id)
+    let now_there = held(&mut transaction, client)
         .await?
         .ok_or(SecretError::Unknown)?;
     let now = secret.created_at;
+    if now_there.secrets.iter().any(|own| own.id == id) {
+        return Err(SecretError::Again);
+    }
     store::delete_ended_secrets(&mut transaction, client.id, now).await?;
     if let Some(overlap) = overlap {
         store::end_secrets(&mut transaction, client.id, now + overlap).await?;
@@ -78,7 +88,15 @@ pub async fn add_secret(
     if now_there.secrets.iter().filter(stay).count() >= MOST {
         return Err(SecretError::TooMany);
     }
-    store::insert_secret(&mut transaction, client.id, &secret).await?;
+    if !store::insert_secret(&mut transaction, client.id, &secret).await? {
+        return Err(SecretError::Again);
+    }
+    let ending = now_there
+        .secrets
+        .iter()
+        .filter(|own| overlap.is_some_and(|overlap| own.is_live(now) && own.is_live(now + overlap)))
+        .map(|own| own.hint.as_str())
+        .collect::<Vec<_>>();
     let record = by
         .done(
             secret.created_at,
@@ -86,7 +104,9 @@ pub async fn add_secret(
             AuditSubject::Client(client.id),
         )
         .account(client.account_id)
-        .detail("hint", secret.hint.as_str());
+        .detail("hint", secret.hint.as_str())
+        .detail("ends", ending)
+        .detail("ends_after_seconds", overlap.map(|overlap| overlap.as_secs()));
     authority
         .commit_client_change(transaction, client.id, record)
         .await?;
@@ -105,8 +125,7 @@ pub async fn revoke_secret(
     by: By<'_>,
 ) -> Result<(), SecretError> {
     let mut transaction = authority.db.begin().await?;
-    store::lock(&mut transaction, client.id).await?;
-    let now_there = store::client(&mut transaction, client.id)
+    let now_there = held(&mut transaction, client)
         .await?
         .ok_or(SecretError::Unknown)?;
     let secret = now_there

@@ -1,7 +1,10 @@
+mod logo;
 mod secrets;
 
 use std::{collections::HashMap, time::Duration};
 
+pub use logo::logo;
+pub(super) use logo::set_logo;
 pub(super) use secrets::{delete_ended_secrets, delete_secret, end_secrets, insert_secret, rehash_secret};
 
 use diesel::prelude::*;
@@ -9,7 +12,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Client, ClientSecret, Logo, Registration};
+use super::{Client, ClientSecret, Registration, Switch};
 use crate::{
     config::SigningAlgorithm,
     crypto::{KeyId, Mac},
@@ -35,6 +38,7 @@ struct ClientRow {
     id_token_alg: String,
     retry_window_seconds: Option<i32>,
     disabled_at: Option<OffsetDateTime>,
+    shut_out_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
 }
 
@@ -130,6 +134,7 @@ fn entity(row: ClientRow, account: Uuid, secrets: Vec<ClientSecret>) -> Result<C
         logo_digest: row.logo_digest,
         secrets,
         disabled_at: row.disabled_at,
+        shut_out_at: row.shut_out_at,
         created_at: row.created_at,
     })
 }
@@ -304,8 +309,8 @@ pub(super) async fn insert(
     registration: &Registration,
     first_party: bool,
     now: OffsetDateTime,
-) -> Result<(), Fault> {
-    diesel::insert_into(clients::table)
+) -> Result<bool, Fault> {
+    let inserted = diesel::insert_into(clients::table)
         .values((
             clients::id.eq(id.uuid()),
             clients::app_id.eq(app.uuid()),
@@ -314,9 +319,11 @@ pub(super) async fn insert(
             clients::publisher_verified.eq(first_party),
             clients::created_at.eq(now),
         ))
+        .on_conflict(clients::id)
+        .do_nothing()
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 /// Writes what can be changed. A new publisher is not verified until an operator says so.
@@ -325,15 +332,15 @@ pub(super) async fn update(
     id: ClientId,
     registration: &Registration,
     publisher_verified: bool,
-) -> Result<bool, Fault> {
-    let changed = diesel::update(clients::table.find(id.uuid()))
+) -> Result<(), Fault> {
+    diesel::update(clients::table.find(id.uuid()))
         .set((
             RegistrationRow::from(registration),
             clients::publisher_verified.eq(publisher_verified),
         ))
         .execute(connection)
         .await?;
-    Ok(changed == 1)
+    Ok(())
 }
 
 /// Writes what only operators say of a client.
@@ -353,51 +360,40 @@ pub(super) async fn vouch(
     Ok(())
 }
 
-pub(super) async fn set_logo(
-    connection: &mut AsyncPgConnection,
-    id: ClientId,
-    logo: Option<&Logo>,
-) -> Result<(), Fault> {
-    diesel::update(clients::table.find(id.uuid()))
-        .set((
-            clients::logo.eq(logo.map(|logo| logo.bytes.as_slice())),
-            clients::logo_type.eq(logo.map(|logo| logo.content_type)),
-            clients::logo_digest.eq(logo.map(|logo| Logo::digest_of(&logo.bytes))),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// The logo of a client.
-///
-/// # Errors
-///
-/// If the database is out of reach.
-pub async fn logo(connection: &mut AsyncPgConnection, id: ClientId) -> Result<Option<Logo>, Fault> {
-    let row: Option<(Option<Vec<u8>>, Option<String>)> = clients::table
-        .find(id.uuid())
-        .select((clients::logo, clients::logo_type))
-        .first(connection)
-        .await
-        .optional()?;
-    let Some((Some(bytes), Some(content_type))) = row else {
-        return Ok(None);
-    };
-    let content_type =
-        Logo::known_type(&content_type).ok_or_else(|| Fault::inconsistent("clients", "logo_type", id))?;
-    Ok(Some(Logo { content_type, bytes }))
-}
-
+/// Says whether anything changed.
 pub(super) async fn set_disabled(
     connection: &mut AsyncPgConnection,
     id: ClientId,
+    switch: Switch,
     at: Option<OffsetDateTime>,
 ) -> Result<bool, Fault> {
-    let changed = diesel::update(clients::table.find(id.uuid()))
-        .set(clients::disabled_at.eq(at))
-        .execute(connection)
-        .await?;
+    let client = clients::table.find(id.uuid());
+    let changed = match (switch, at) {
+        (Switch::Owner, Some(_)) => {
+            diesel::update(client.filter(clients::disabled_at.is_null()))
+                .set(clients::disabled_at.eq(at))
+                .execute(connection)
+                .await?
+        }
+        (Switch::Owner, None) => {
+            diesel::update(client.filter(clients::disabled_at.is_not_null()))
+                .set(clients::disabled_at.eq(at))
+                .execute(connection)
+                .await?
+        }
+        (Switch::Operator, Some(_)) => {
+            diesel::update(client.filter(clients::shut_out_at.is_null()))
+                .set(clients::shut_out_at.eq(at))
+                .execute(connection)
+                .await?
+        }
+        (Switch::Operator, None) => {
+            diesel::update(client.filter(clients::shut_out_at.is_not_null()))
+                .set(clients::shut_out_at.eq(at))
+                .execute(connection)
+                .await?
+        }
+    };
     Ok(changed == 1)
 }
 

@@ -184,7 +184,7 @@ fn consent_page(
         },
         redirect_host: destination.host(),
         loopback: destination.is_loopback(),
-        native: !destination.as_str().starts_with("http"),
+        native: destination.is_private_use(),
         scopes: scopes.collect(),
         granted: catalogue
             .in_order(&question.granted)

@@ -19,7 +19,7 @@ async fn what_people_do_with_an_app_is_theirs_to_read_and_not_its_developers() {
     let secret = client.secret.as_deref().unwrap();
     let (status, _) = token_with(&app, &client.id, secret, &refresh).await;
     assert_eq!(status, StatusCode::OK);
-    app.advance(Duration::from_secs(120));
+    app.advance(Duration::from_mins(2));
     let (status, _) = token_with(&app, &client.id, secret, &refresh).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "a replay");
     let page = bob.get(&format!("/account/apps/{}", client.id)).await;

@@ -291,11 +291,11 @@ async fn a_logo_is_a_picture_of_modest_size() {
         ),
         (
             [png.as_slice(), &vec![0; 128 * 1024]].concat(),
-            "larger than 128 KiB",
+            "larger than 64 KiB",
         ),
         (
             [png.as_slice(), &vec![0; 3 * 1024 * 1024]].concat(),
-            "larger than 128 KiB",
+            "larger than 64 KiB",
         ),
         (Vec::new(), "Choose a picture."),
     ] {

@@ -34,8 +34,8 @@ async fn client(app: &TestApp) -> ClientId {
     };
     register_client(
         &app.authority,
-        account,
-        its_app,
+        claviger::types::ClientId::new(&app.authority.clock, &app.authority.entropy),
+        (account, its_app),
         &registration,
         false,
         By::OPERATOR,

@@ -598,7 +598,7 @@ async fn a_request_survives_sign_in_and_is_its_browsers_own() {
 
 #[tokio::test]
 async fn a_request_does_not_wait_for_ever_nor_for_a_client_that_changed() {
-    use claviger::oauth::clients::{LogoChange, edit_client, set_disabled};
+    use claviger::oauth::clients::{Switch, edit_client, set_disabled};
 
     let world = World::start().await;
     let client = world.confidential().await;
@@ -614,14 +614,14 @@ async fn a_request_does_not_wait_for_ever_nor_for_a_client_that_changed() {
     let page = browser.get(&ask.path()).await;
     let mut narrower = entity.registration.clone();
     narrower.scopes = "openid".parse().unwrap();
-    edit_client(authority, &entity, &narrower, LogoChange::Keep, By::OPERATOR)
+    edit_client(authority, &entity, &narrower, By::OPERATOR)
         .await
         .unwrap();
     let page = browser.submit(&page, &[("decision", "approve")]).await;
     assert!(is_refusal_page(&page), "{}", page.text());
 
     let page = browser.get(&ask.clone().with("scope", "openid").path()).await;
-    set_disabled(authority, &entity, true, By::OPERATOR)
+    set_disabled(authority, &entity, Switch::Operator, true, By::OPERATOR)
         .await
         .unwrap();
     let page = browser.submit(&page, &[("decision", "approve")]).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger::{
     audit::By,
-    oauth::clients::{LogoChange, Registration, edit_client},
+    oauth::clients::{Registration, edit_client},
 };
 use reqwest::StatusCode;
 
@@ -178,7 +178,7 @@ async fn a_client_that_looks_otherwise_is_asked_about_again() {
         let entity = authority.clients.get(client.id).await.unwrap().unwrap();
         let mut registration = entity.registration.clone();
         change(&mut registration);
-        edit_client(authority, &entity, &registration, LogoChange::Keep, By::OPERATOR)
+        edit_client(authority, &entity, &registration, By::OPERATOR)
             .await
             .unwrap();
     };

@@ -116,8 +116,8 @@ impl World {
         change(&mut registration);
         let registered = register_client(
             &self.app.authority,
-            self.account,
-            self.first_app,
+            ClientId::new(&self.app.authority.clock, &self.app.authority.entropy),
+            (self.account, self.first_app),
             &registration,
             first_party,
             By::OPERATOR,

@@ -358,7 +358,10 @@ async fn ended_grants_and_old_requests_are_cleaned_up() {
 
 #[tokio::test]
 async fn a_disabled_client_gets_nothing_until_it_is_let_in_again() {
-    use claviger::{audit::By, oauth::clients::set_disabled};
+    use claviger::{
+        audit::By,
+        oauth::clients::{Switch, set_disabled},
+    };
 
     let world = World::start().await;
     let client = world.confidential().await;
@@ -367,7 +370,7 @@ async fn a_disabled_client_gets_nothing_until_it_is_let_in_again() {
     let tokens = world.tokens(&browser, &client).await;
     let authority = &world.app.authority;
     let entity = authority.clients.get(client.id).await.unwrap().unwrap();
-    set_disabled(authority, &entity, true, By::OPERATOR)
+    set_disabled(authority, &entity, Switch::Operator, true, By::OPERATOR)
         .await
         .unwrap();
     assert_eq!(
@@ -376,7 +379,7 @@ async fn a_disabled_client_gets_nothing_until_it_is_let_in_again() {
     );
     assert!(!world.is_active(&asker, &text(&tokens, "access_token")).await);
     assert!(!world.is_active(&asker, &refresh_token(&tokens)).await);
-    set_disabled(authority, &entity, false, By::OPERATOR)
+    set_disabled(authority, &entity, Switch::Operator, false, By::OPERATOR)
         .await
         .unwrap();
     world.refresh(&client, &refresh_token(&tokens)).await.good();

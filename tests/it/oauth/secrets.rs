@@ -54,9 +54,15 @@ async fn no_secret_is_logged_or_at_rest() {
         .await;
     seen.add("a client secret", client.secret.clone().unwrap());
     let entity = world.app.authority.clients.get(client.id).await.unwrap().unwrap();
-    let (more, _) = add_secret(&world.app.authority, &entity, None, By::OPERATOR)
-        .await
-        .unwrap();
+    let (more, _) = add_secret(
+        &world.app.authority,
+        &entity,
+        claviger::types::ClientSecretId::new(&world.app.authority.clock, &world.app.authority.entropy),
+        None,
+        By::OPERATOR,
+    )
+    .await
+    .unwrap();
     seen.add("a client secret", more.expose());
 
     // Sign-in, wrong and right, by a browser whose cookies are read off the wire.

@@ -456,9 +456,15 @@ async fn secrets_overlap_while_they_are_rotated() {
     };
     let old = client.secret.clone().unwrap();
     let entity = authority.clients.get(client.id).await.unwrap().unwrap();
-    let (new, _) = clients::add_secret(authority, &entity, None, By::OPERATOR)
-        .await
-        .unwrap();
+    let (new, _) = clients::add_secret(
+        authority,
+        &entity,
+        claviger::types::ClientSecretId::new(&authority.clock, &authority.entropy),
+        None,
+        By::OPERATOR,
+    )
+    .await
+    .unwrap();
     assert!(works(&old).await && works(new.expose()).await);
     let first = entity.secrets[0].id;
     clients::revoke_secret(authority, &entity, first, By::OPERATOR)

@@ -58,8 +58,8 @@ impl TestApp {
         let opened = &owner.opened;
         register_client(
             &self.authority,
-            opened.account_id,
-            opened.app_id,
+            claviger::types::ClientId::new(&self.authority.clock, &self.authority.entropy),
+            (opened.account_id, opened.app_id),
             registration,
             first_party,
             By::OPERATOR,

@@ -15,8 +15,8 @@ pub(in crate::oauth::clients) async fn insert_secret(
     connection: &mut AsyncPgConnection,
     client: ClientId,
     secret: &ClientSecret,
-) -> Result<(), Fault> {
-    diesel::insert_into(client_secrets::table)
+) -> Result<bool, Fault> {
+    let inserted = diesel::insert_into(client_secrets::table)
         .values((
             client_secrets::id.eq(secret.id.uuid()),
             client_secrets::client_id.eq(client.uuid()),
@@ -26,9 +26,11 @@ pub(in crate::oauth::clients) async fn insert_secret(
             client_secrets::expires_at.eq(secret.expires_at),
             client_secrets::created_at.eq(secret.created_at),
         ))
+        .on_conflict(client_secrets::id)
+        .do_nothing()
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 pub(in crate::oauth::clients) async fn delete_secret(
