@@ -41,7 +41,10 @@ pub fn judge(
         return Rotation::Refuse;
     }
     let is_last = generation.checked_add(1) == Some(grant.generation);
-    if is_last && now - grant.rotated_at < window {
+    // A clock that stepped back, or another node's that is behind, makes the age negative. That is as little proof
+    // of an honest retry as any other age: within a window of zero there is none.
+    let age = (now - grant.rotated_at).abs();
+    if is_last && age < window {
         Rotation::Repeat
     } else {
         Rotation::Replay
@@ -86,14 +89,15 @@ mod tests {
     /// was first used, and from nothing else.
     #[derive(Clone, Debug)]
     enum Step {
-        Wait(u64),
+        /// Seconds; the clock may step back.
+        Wait(i64),
         Present(usize),
         PresentAsStranger(usize),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
-            (0_u64..8).prop_map(Step::Wait),
+            (-3_i64..8).prop_map(Step::Wait),
             (0_usize..3).prop_map(Step::Present),
             (0_usize..3).prop_map(Step::PresentAsStranger),
         ];
@@ -111,7 +115,7 @@ mod tests {
             let mut revoked = false;
             for step in steps {
                 match step {
-                    Step::Wait(seconds) => now += Duration::from_secs(seconds),
+                    Step::Wait(seconds) => now += time::Duration::seconds(seconds),
                     Step::PresentAsStranger(back) => {
                         let generation = row.generation - i32::try_from(back).unwrap();
                         prop_assert_eq!(judge(&row, generation.max(0), client(2), window, now), Rotation::Refuse);
@@ -123,7 +127,7 @@ mod tests {
                         let expected = match used {
                             _ if revoked || now >= row.expires_at => Rotation::Refuse,
                             None => Rotation::Rotate,
-                            Some(at) if is_last && now < at + window => Rotation::Repeat,
+                            Some(at) if is_last && at - window < now && now < at + window => Rotation::Repeat,
                             Some(_) => Rotation::Replay,
                         };
                         let judged = judge(&row, generation, client(1), window, now);
@@ -143,6 +147,15 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_window_of_zero_is_none_though_the_clock_is_behind() {
+        for behind in [0, 1, 30, 3_600_000_000] {
+            let now = START - time::Duration::microseconds(behind);
+            let judged = judge(&grant(1, START), 0, client(1), Duration::ZERO, now);
+            assert_eq!(judged, Rotation::Replay, "{behind}");
         }
     }
 

@@ -11,6 +11,7 @@
 )]
 
 mod authorize;
+mod clocks;
 mod consent;
 mod crates;
 mod faults;
