@@ -55,7 +55,7 @@ pub async fn add_scope(
 }
 
 /// Removes a scope, from the catalogue and from every client's ceiling: nobody can ask for it any more when
-/// this returns. What was granted before keeps it until it ends.
+/// this returns. Access tokens that were given keep it until they expire; no refresh gives it any more.
 ///
 /// # Errors
 ///

@@ -1,10 +1,12 @@
 //! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.5). Redemption inserts the grant with the code's id
 //! under a unique index: of two redemptions, on whichever nodes, one wins.
 
+use std::borrow::Cow;
+
 use futures_util::future::try_join3;
 use time::OffsetDateTime;
 
-use super::TokenResponse;
+use super::{TokenResponse, within_ceiling};
 use crate::{
     audit::{Action, Actor, Record, Subject},
     crypto::{KeyId, Purpose, Token},
@@ -94,10 +96,13 @@ pub(super) async fn redeem(
     context: &ClientContext,
 ) -> Result<TokenResponse, EndpointError> {
     let now = authority.clock.now();
-    let code = redemption.open(authority, client)?;
+    let mut code = redemption.open(authority, client)?;
     if let Some(because) = code_is_over(authority, &code, now)? {
         replay::of_code(authority, client, code.id, context).await?;
         return Err(EndpointError::InvalidGrant { because });
+    }
+    if let Cow::Owned(left) = within_ceiling(client, &code.scopes)? {
+        code.scopes = left;
     }
     let refreshable = is_refreshable(client, &code.scopes);
     let lifetimes = &authority.config.lifetimes;

@@ -4,7 +4,7 @@ mod authorization_code;
 mod client_credentials;
 mod refresh_token;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::Serialize;
 
@@ -142,6 +142,21 @@ pub async fn named(
         .parse()
         .ok()?;
     authority.clients.get(id).await.ok()?
+}
+
+/// What of `granted` the client may have now: its ceiling may have come down since.
+fn within_ceiling<'g>(client: &Client, granted: &'g ScopeSet) -> Result<Cow<'g, ScopeSet>, EndpointError> {
+    let ceiling = &client.registration.scopes;
+    if granted.is_subset(ceiling) {
+        return Ok(Cow::Borrowed(granted));
+    }
+    let left = granted.common_with(ceiling);
+    if left.is_empty() {
+        return Err(EndpointError::InvalidGrant {
+            because: "this client is not registered any more for any scope that was granted",
+        });
+    }
+    Ok(Cow::Owned(left))
 }
 
 async fn answer(

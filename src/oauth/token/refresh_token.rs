@@ -1,7 +1,7 @@
 //! Refreshing (RFC 6749 §6, RFC 9700 §4.14.2): rotation on every use by one guarded UPDATE, the same successor for
 //! an honest client that lost the answer, the end of the grant for a replay.
 
-use super::TokenResponse;
+use super::{TokenResponse, within_ceiling};
 use crate::{
     audit::{Action, Actor, Record, Subject},
     crypto::{KeyId, Purpose, Token},
@@ -71,7 +71,7 @@ async fn check_narrowed(
         .await?
         .filter(|grant| grant.client_id == client.id)
         .ok_or_else(|| invalid(ENDED))?;
-    let beyond = narrowed.without(&grant.scopes);
+    let beyond = narrowed.without(&grant.scopes.common_with(&client.registration.scopes));
     if beyond.is_empty() && !narrowed.is_empty() {
         Ok(())
     } else {
@@ -179,12 +179,8 @@ fn answer(
         authenticated_at: rotated.authenticated_at.unix_timestamp(),
         ends_with_session: false,
     };
-    let minted = access_token::mint(
-        authority,
-        client.id,
-        principal,
-        narrowed.unwrap_or(&rotated.scopes),
-    )?;
+    let scopes = within_ceiling(client, narrowed.unwrap_or(&rotated.scopes))?;
+    let minted = access_token::mint(authority, client.id, principal, &scopes)?;
     let successor = RefreshToken {
         grant_id: used.grant_id,
         generation: used.generation.saturating_add(1),

@@ -2,7 +2,11 @@
 
 use std::{fs, time::Duration};
 
-use claviger::{config::Span, oauth::clients::ClientKind};
+use claviger::{
+    audit::By,
+    config::Span,
+    oauth::clients::{ClientKind, LogoChange, edit_client},
+};
 use reqwest::{Client as Http, StatusCode};
 use serde_json::Value;
 
@@ -194,6 +198,48 @@ async fn scopes_can_be_narrowed_and_never_widened() {
     // The token was not used up by that, and the grant is as wide as it was.
     let whole = refresh(&token, "").await.good();
     assert_eq!(whole["scope"], "email offline_access openid");
+}
+
+#[tokio::test]
+async fn what_a_client_may_not_any_more_its_grants_do_not_give_it() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let token = refresh_token(&world.tokens(&browser, &client).await);
+    let login = world.login(&browser, &client).await;
+    set_scopes(&world, &client, "openid profile offline_access").await;
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", token.as_str()),
+        ("scope", "email"),
+    ];
+    let refused = world.post_as(&client, "/oauth/token", &fields).await;
+    assert_eq!(refused.error(), (400, "invalid_scope".to_owned()));
+    let narrower = world.refresh(&client, &token).await.good();
+    assert_eq!(narrower["scope"], "offline_access openid profile");
+    let told = world.userinfo(&text(&narrower, "access_token")).await.good();
+    assert_eq!(told.get("email"), None);
+    // Nor does a code that was on its way.
+    let redeemed = world.redeem(&client, &login).await.good();
+    assert_eq!(redeemed["scope"], "offline_access openid profile");
+
+    // Given back, it is there again; without any, there is nothing to give.
+    set_scopes(&world, &client, "openid profile email offline_access").await;
+    let again = world.refresh(&client, &refresh_token(&narrower)).await.good();
+    assert_eq!(again["scope"], "email offline_access openid profile");
+    set_scopes(&world, &client, "tokens:introspect").await;
+    assert_refused(&world.refresh(&client, &refresh_token(&again)).await);
+}
+
+/// Gives a client another ceiling.
+async fn set_scopes(world: &World, client: &Client, scopes: &str) {
+    let authority = &world.app.authority;
+    let entity = authority.clients.get(client.id).await.unwrap().unwrap();
+    let mut registration = entity.registration.clone();
+    registration.scopes = scopes.parse().unwrap();
+    edit_client(authority, &entity, &registration, LogoChange::Keep, By::OPERATOR)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
