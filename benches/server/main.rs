@@ -63,8 +63,13 @@ impl Settings {
         }
     }
 
+    /// Whether the row is to be measured; says so if it is.
     fn has(&self, work: &str) -> bool {
-        self.only.as_ref().is_none_or(|word| work.contains(word))
+        let has = self.only.as_ref().is_none_or(|word| work.contains(word));
+        if has {
+            eprintln!("{work}");
+        }
+        has
     }
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod inspect;
 mod migrate;
 mod pool;
+mod prepared;
 pub mod schema;
 mod transaction;
 
@@ -14,4 +15,5 @@ pub use error::is_unique_violation;
 pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending_migrations};
 pub use pool::{Connection, Db, PoolUsage};
+pub use prepared::Prepared;
 pub use transaction::Transaction;

@@ -6,7 +6,10 @@ use uuid::Uuid;
 use super::{Fingerprint, Grant, RevokedReason, model::place};
 use crate::{
     crypto::{KeyId, Keyring, Purpose},
-    db::schema::{clients, consents, grants, users},
+    db::{
+        Prepared,
+        schema::{clients, consents, grants, users},
+    },
     types::{ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
 };
 
@@ -183,31 +186,32 @@ pub(in crate::oauth) async fn rotate(
     next: Next,
 ) -> Result<Option<Rotated>, Fault> {
     let Next { key, now, until } = next;
-    let row: Option<(Uuid, Uuid, Vec<String>, OffsetDateTime)> = diesel::update(
-        grants::table
-            .find(id.uuid())
-            .filter(grants::generation.eq(generation))
-            .filter(grants::client_id.eq(client.uuid()))
-            .filter(grants::revoked_at.is_null())
-            .filter(grants::expires_at.gt(now))
-            .filter(grants::context_mac.eq(context_mac)),
-    )
-    .set((
-        grants::generation.eq(grants::generation + 1),
-        grants::refresh_key_id.eq(key.0),
-        grants::rotated_at.eq(now),
-        grants::refreshes.eq(grants::refreshes + 1),
-        grants::expires_at.eq(least(until, grants::ends_at)),
-    ))
-    .returning((
-        grants::user_id,
-        grants::session_id,
-        grants::scopes,
-        grants::authenticated_at,
-    ))
-    .get_result(connection)
-    .await
-    .optional()?;
+    let rotation = Prepared(
+        diesel::update(
+            grants::table
+                .find(id.uuid())
+                .filter(grants::generation.eq(generation))
+                .filter(grants::client_id.eq(client.uuid()))
+                .filter(grants::revoked_at.is_null())
+                .filter(grants::expires_at.gt(now))
+                .filter(grants::context_mac.eq(context_mac)),
+        )
+        .set((
+            grants::generation.eq(grants::generation + 1),
+            grants::refresh_key_id.eq(key.0),
+            grants::rotated_at.eq(now),
+            grants::refreshes.eq(grants::refreshes + 1),
+            grants::expires_at.eq(least(until, grants::ends_at)),
+        ))
+        .returning((
+            grants::user_id,
+            grants::session_id,
+            grants::scopes,
+            grants::authenticated_at,
+        )),
+    );
+    let row: Option<(Uuid, Uuid, Vec<String>, OffsetDateTime)> =
+        rotation.get_result(connection).await.optional()?;
     row.map(|(user, session, scopes, authenticated_at)| {
         Ok(Rotated {
             user_id: UserId::from_uuid(user),
