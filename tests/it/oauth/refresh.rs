@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use claviger::{
     audit::By,
     config::Span,
-    oauth::clients::{ClientKind, LogoChange, edit_client},
+    oauth::clients::{ClientKind, edit_client},
 };
 use reqwest::{Client as Http, StatusCode};
 use serde_json::Value;
@@ -237,7 +237,7 @@ async fn set_scopes(world: &World, client: &Client, scopes: &str) {
     let entity = authority.clients.get(client.id).await.unwrap().unwrap();
     let mut registration = entity.registration.clone();
     registration.scopes = scopes.parse().unwrap();
-    edit_client(authority, &entity, &registration, LogoChange::Keep, By::OPERATOR)
+    edit_client(authority, &entity, &registration, By::OPERATOR)
         .await
         .unwrap();
 }
