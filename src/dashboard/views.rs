@@ -2,14 +2,16 @@
 //!
 //! Paths: `/apps`, `/apps/new`, `/apps/{app}` (`POST`: `name`), `/apps/{app}/delete`, `/apps/{app}/clients/new`,
 //! `/apps/{app}/clients/{client}` (`POST`: the settings), and below it `/logo` (multipart: `csrf_token`, `logo`),
-//! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/disable`, `/enable`, `/operator`, `/delete`
+//! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/disable`, `/enable`, `/operator`, `/shut-out`, `/let-in`, `/delete`
 //! (`name`);
-//! `/operator/scopes`, `/operator/scopes/new`, `/operator/scopes/edit?name=…`, `/operator/scopes/remove` (`name`).
+//! `/operator/clients?q=…`, `/operator/scopes`, `/operator/scopes/new`, `/operator/scopes/edit?name=…`, `/operator/scopes/remove` (`name`).
 
+mod all_clients;
 mod apps;
 mod clients;
 mod scopes;
 
+pub use all_clients::{AllClients, FoundClient};
 pub use apps::{AccountApps, AppPage, AppRow, ClientRow, DeleteConfirm, Home, NewApp};
 pub use clients::{
     AppRef, ClientForm, ClientKind, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, ScopeChoice,

@@ -80,6 +80,8 @@ fn all() -> Vec<(&'static str, String)> {
         "client-refused": dashboard::ClientPage::sample_refused();
         "client-viewer": dashboard::ClientPage::sample_viewer();
         "delete-confirm": dashboard::DeleteConfirm::sample();
+        "all-clients": dashboard::AllClients::sample();
+        "all-clients-none": dashboard::AllClients::sample_none();
         "scopes": dashboard::Scopes::sample();
         "scope-new": dashboard::ScopeForm::sample();
         "scope-editing": dashboard::ScopeForm::sample_editing();

@@ -2,6 +2,7 @@
 //! [`act`].
 
 mod act;
+mod all_clients;
 mod app;
 mod client;
 mod client_form;
@@ -72,6 +73,7 @@ pub fn routes(config: &mut ServiceConfig) {
         config.service(resource.route(route).route(web::get().to(page_above)));
     }
     config
+        .route("/operator/clients", web::get().to(all_clients::list))
         .route("/operator/scopes", web::get().to(scopes::list))
         .service(
             web::resource("/operator/scopes/new")

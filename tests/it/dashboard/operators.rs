@@ -143,3 +143,77 @@ async fn where_people_are_not_asked_only_an_operator_adds_where_to_and_what() {
         (StatusCode::OK, "Fieldnotes online")
     );
 }
+
+#[tokio::test]
+async fn an_operator_finds_the_clients_of_others_and_nobody_else_does() {
+    let House {
+        app,
+        ada,
+        root,
+        client,
+    } = house().await;
+    let (_, mallory) = person(&app, "mallory@example.com", false).await;
+    let path = new_app(&mallory, "100% free").await;
+    let fields: Vec<_> = PUBLIC
+        .iter()
+        .copied()
+        .filter(|(name, _)| *name != "name")
+        .collect();
+    let fields = [&[("name", "Your_Bank")], fields.as_slice()].concat();
+    let bank = register(&mallory, &path, &fields).await;
+    assert!(
+        root.get("/apps")
+            .await
+            .html
+            .contains("href=\"/operator/clients\"")
+    );
+    let page = root.get("/operator/clients").await;
+    assert_eq!(page.status, StatusCode::OK);
+    for said in [
+        "Fieldnotes web",
+        "Marsh & Daughters Ltd Not verified",
+        "Your_Bank",
+        &client.id,
+        &bank.id,
+    ] {
+        assert!(page.text().contains(said), "{said}: {}", page.text());
+    }
+    for (search, shows_ada, shows_bank) in [
+        ("fieldNOTES w", true, false),
+        ("daughters", true, false),
+        (&client.id, true, false),
+        (&bank.id, false, true),
+        ("0%25 fr", false, true),
+        ("r_b", false, true),
+        ("s_w", false, false),
+        ("%25", false, true),
+        ("%5C", false, false),
+        (" ", true, true),
+    ] {
+        let page = root.get(&format!("/operator/clients?q={search}")).await;
+        assert_eq!(page.html.contains(&client.path), shows_ada, "{search}");
+        assert_eq!(page.html.contains(&bank.path), shows_bank, "{search}");
+    }
+    let page = root.get("/operator/clients?page=7&q=bank").await;
+    assert!(page.text().contains("No client found"), "{}", page.text());
+
+    // From there to its page, and what is decided there shows in the list.
+    let page = root.get(&bank.path).await;
+    assert!(page.html.contains("href=\"/operator/clients\""));
+    root.send(&form_to(&page, "/shut-out")).await;
+    let page = root.get(&client.path).await;
+    root.submit(&page, &[("publisher_verified", "true")]).await;
+    let page = root.get("/operator/clients?q=Your_Bank").await;
+    assert!(page.text().contains("Shut out"), "{}", page.text());
+    let page = root.get("/operator/clients?q=Fieldnotes").await;
+    assert!(
+        page.text().contains("Marsh & Daughters Ltd Verified"),
+        "{}",
+        page.text()
+    );
+
+    assert_eq!(ada.get("/operator/clients").await.status, StatusCode::NOT_FOUND);
+    assert!(!ada.get("/apps").await.html.contains("/operator/clients"));
+    let stranger = app.browser();
+    assert_eq!(stranger.get("/operator/clients").await.url.path(), "/sign-in");
+}
