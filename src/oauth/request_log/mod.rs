@@ -1,5 +1,6 @@
 //! The last requests of each client, with the exact errors: so that a developer finds out in the dashboard why a
-//! flow fails. Written in batches off the path of the request, and trimmed to a fixed number a client.
+//! flow fails. Written in batches off the path of the request, and trimmed to a fixed number a client,
+//! of which what anybody can send in its name takes half at most.
 
 mod store;
 
@@ -48,7 +49,7 @@ const QUEUE: usize = 4_096;
 const LONGEST_DESCRIPTION: usize = 1_000;
 /// How long a batch is gathered.
 const GATHER: Duration = Duration::from_millis(500);
-/// Of one client, no more than these a batch: the log is for reading, and a busy client would write without end.
+/// Of one client at one endpoint, no more than these a batch: the log is for reading, and a busy client would write without end.
 const MOST_OF_ONE: usize = 10;
 
 impl RequestLog {
@@ -88,9 +89,9 @@ async fn write_all(db: Db, most: u32, mut requests: mpsc::Receiver<LoggedRequest
     }
 }
 
-/// Keeps the last few of each client, refusals before successes.
+/// Keeps the last few of each client at each endpoint, refusals before successes.
 fn last_of_each(batch: Vec<LoggedRequest>) -> Vec<LoggedRequest> {
-    let mut kept: HashMap<ClientId, usize> = HashMap::new();
+    let mut kept: HashMap<(ClientId, &str), usize> = HashMap::new();
     let (refused, good): (Vec<_>, Vec<_>) = batch
         .into_iter()
         .rev()
@@ -99,7 +100,7 @@ fn last_of_each(batch: Vec<LoggedRequest>) -> Vec<LoggedRequest> {
         .into_iter()
         .chain(good)
         .filter(|request| {
-            let count = kept.entry(request.client).or_default();
+            let count = kept.entry((request.client, request.endpoint)).or_default();
             *count += 1;
             *count <= MOST_OF_ONE
         })

@@ -44,12 +44,35 @@ pub(super) async fn insert(
     Ok(there.into_iter().map(ClientId::from_uuid).collect())
 }
 
-/// Removes all but the last `most` requests of a client.
+/// Removes all but the last `most` requests of a client. Refusals that need nothing but its `client_id` keep half of the
+/// places: a stranger who sends many of them does not push out what the client itself asked.
 pub(super) async fn trim(
     connection: &mut AsyncPgConnection,
     client: ClientId,
     most: i64,
 ) -> Result<(), Fault> {
+    let by_anybody = || {
+        client_requests::table
+            .filter(client_requests::client_id.eq(client.uuid()))
+            .filter(client_requests::error.is_not_null())
+            .filter(
+                client_requests::endpoint
+                    .eq("authorize")
+                    .or(client_requests::error.eq("invalid_client").assume_not_null()),
+            )
+    };
+    let oldest_kept: Option<i64> = by_anybody()
+        .order(client_requests::id.desc())
+        .select(client_requests::id)
+        .offset(most / 2)
+        .first(connection)
+        .await
+        .optional()?;
+    if let Some(gone) = oldest_kept {
+        diesel::delete(by_anybody().filter(client_requests::id.le(gone)))
+            .execute(connection)
+            .await?;
+    }
     let oldest_kept: Option<i64> = client_requests::table
         .filter(client_requests::client_id.eq(client.uuid()))
         .order(client_requests::id.desc())
