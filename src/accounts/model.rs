@@ -40,18 +40,12 @@ pub enum Role {
 /// Something that not everybody in an account may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// See apps, clients, request logs and the account's activity.
-    View,
     /// Create and rename apps.
     WriteApps,
     /// Create and edit clients and their secrets.
     WriteClients,
     /// Delete apps and clients with all that came of them.
     Delete,
-    /// Invite members, change their roles, remove them.
-    WriteMembers,
-    /// Rename, hand over or close the account.
-    Own,
 }
 
 impl Role {
@@ -75,10 +69,8 @@ impl Role {
     #[must_use]
     pub fn may(self, permission: Permission) -> bool {
         let least = match permission {
-            Permission::View => Self::Viewer,
             Permission::WriteApps | Permission::WriteClients => Self::Developer,
-            Permission::Delete | Permission::WriteMembers => Self::Admin,
-            Permission::Own => Self::Owner,
+            Permission::Delete => Self::Admin,
         };
         self >= least
     }
@@ -92,18 +84,15 @@ mod tests {
     fn each_role_may_what_its_name_says() {
         let may = |role: Role| {
             [
-                Permission::View,
                 Permission::WriteApps,
                 Permission::WriteClients,
                 Permission::Delete,
-                Permission::WriteMembers,
-                Permission::Own,
             ]
             .into_iter()
             .filter(|permission| role.may(*permission))
             .count()
         };
-        assert_eq!(Role::ALL.map(may), [1, 3, 5, 6]);
+        assert_eq!(Role::ALL.map(may), [0, 2, 3, 3]);
         assert!(
             Role::ALL
                 .iter()

@@ -80,7 +80,7 @@ pub async fn around(
 fn policy(also: &str) -> String {
     let space = if also.is_empty() { "" } else { " " };
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
          form-action 'self'{space}{also}; frame-ancestors 'none'; base-uri 'none'"
     )
 }

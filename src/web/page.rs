@@ -37,7 +37,6 @@ pub struct Notice {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    Info,
     Success,
     Warning,
     Danger,
@@ -48,7 +47,6 @@ impl Tone {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Self::Info => "info",
             Self::Success => "success",
             Self::Warning => "warning",
             Self::Danger => "danger",

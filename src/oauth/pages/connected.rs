@@ -8,7 +8,11 @@ use crate::{
     identity::http::{Posted, SignedPost, Visitor},
     oauth::{Authority, connected_apps, scopes, views},
     types::{ClientId, GrantId, RedirectUri},
-    web::{Failure, Query, html, page::Notice, see_other},
+    web::{
+        Failure, Query, html,
+        page::{Notice, Tone},
+        see_other,
+    },
 };
 
 fn row(app: &connected_apps::ConnectedApp) -> views::ConnectedApp {
@@ -35,15 +39,18 @@ fn row(app: &connected_apps::ConnectedApp) -> views::ConnectedApp {
     }
 }
 
+const SENTENCES: &[(&str, Tone, &str)] = &[
+    (
+        "disconnected",
+        Tone::Success,
+        "The app is disconnected. It can no longer use your account.",
+    ),
+    ("ended", Tone::Success, "That session of the app is over."),
+    ("gone", Tone::Danger, "That was over already."),
+];
+
 fn notice(query: &Query) -> Option<Notice> {
-    match query.0.as_ref().map_or("", |query| query.text("notice")) {
-        "disconnected" => Some(Notice::success(
-            "The app is disconnected. It can no longer use your account.",
-        )),
-        "ended" => Some(Notice::success("That session of the app is over.")),
-        "gone" => Some(Notice::danger("That was over already.")),
-        _ => None,
-    }
+    Notice::of(query.0.as_ref().ok()?, SENTENCES)
 }
 
 /// `/account/apps`
