@@ -8,13 +8,14 @@
 
 mod all_clients;
 mod apps;
+mod client_form;
 mod clients;
 mod scopes;
 
 pub use all_clients::{AllClients, FoundClient};
 pub use apps::{AccountApps, AppPage, AppRow, ClientRow, DeleteConfirm, Home, NewApp};
+pub use client_form::{ClientForm, ClientKind, ScopeChoice};
 pub use clients::{
-    AppRef, ClientForm, ClientKind, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, ScopeChoice,
-    SecretRow, SecretShown,
+    AppRef, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, SecretRow, SecretShown,
 };
 pub use scopes::{Audience, ScopeForm, ScopeRow, Scopes};

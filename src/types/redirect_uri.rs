@@ -9,7 +9,7 @@ use url::{Host, Url};
 pub struct RedirectUri(String);
 
 /// Why a redirect URI cannot be registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRedirectUri {
     #[error("not an absolute URI")]
     NotAbsolute,
@@ -25,8 +25,13 @@ pub enum InvalidRedirectUri {
         "a private-use scheme is a reversed domain name with a dot, such as com.example.app (RFC 8252 §7.1)"
     )]
     Scheme,
-    #[error("longer than 2000 characters, or with characters that no URI has")]
+    #[error("longer than {} characters", RedirectUri::LONGEST)]
+    TooLong,
+    #[error("with a space or a character beyond ASCII: write those as % and their number (RFC 3986 §2.1)")]
     Characters,
+    /// Browsers would go somewhere else than to these very bytes.
+    #[error("browsers turn it into {0}: register that, if it is what you mean")]
+    Rewritten(String),
 }
 
 impl RedirectUri {
@@ -134,7 +139,10 @@ impl FromStr for RedirectUri {
     type Err = InvalidRedirectUri;
 
     fn from_str(text: &str) -> Result<Self, InvalidRedirectUri> {
-        if text.len() > Self::LONGEST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if text.len() > Self::LONGEST {
+            return Err(InvalidRedirectUri::TooLong);
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidRedirectUri::Characters);
         }
         if text.contains('#') {
@@ -171,7 +179,7 @@ impl FromStr for RedirectUri {
         if is_web(&url) {
             let plain = without_default_port(text, url.scheme());
             if url.as_str() != plain && url.as_str().strip_suffix('/') != Some(&plain) {
-                return Err(InvalidRedirectUri::Characters);
+                return Err(InvalidRedirectUri::Rewritten(url.into()));
             }
         }
         Ok(Self(text.to_owned()))
@@ -230,7 +238,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_registered_says_why() {
-        use InvalidRedirectUri::{Characters, Fragment, NotAbsolute, PlainHttp, Scheme, UserInfo, Wildcard};
+        use InvalidRedirectUri::{
+            Characters, Fragment, NotAbsolute, PlainHttp, Rewritten, Scheme, TooLong, UserInfo, Wildcard,
+        };
+        let rewritten = |into: &str| Rewritten(into.to_owned());
+        let long = format!("https://a.example/{}", "x".repeat(2_000));
         for (text, why) in [
             ("/callback", NotAbsolute),
             ("https://a.example/#x", Fragment),
@@ -241,10 +253,23 @@ mod tests {
             ("myapp:/callback", Scheme),
             ("https://a.example/\u{e9}", Characters),
             ("https://a.example/x y", Characters),
-            ("https://a.example/../x", Characters),
-            ("https://a.example\\@b.example/", Characters),
-            ("https://a.example/../x?:443", Characters),
-            ("https://a.example\\@b.example:80/", Characters),
+            (&long, TooLong),
+            ("https://A.example/x", rewritten("https://a.example/x")),
+            ("https://a.example?x=1", rewritten("https://a.example/?x=1")),
+            ("https://a.example/{x}", rewritten("https://a.example/%7Bx%7D")),
+            ("https://a.example/../x", rewritten("https://a.example/x")),
+            (
+                "https://a.example\\@b.example/",
+                rewritten("https://a.example/@b.example/"),
+            ),
+            (
+                "https://a.example/../x?:443",
+                rewritten("https://a.example/x?:443"),
+            ),
+            (
+                "https://a.example\\@b.example:80/",
+                rewritten("https://a.example/@b.example:80/"),
+            ),
         ] {
             assert_eq!(text.parse::<RedirectUri>(), Err(why), "{text}");
         }

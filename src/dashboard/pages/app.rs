@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, http::StatusCode};
 
 use super::{
     act::{AppAct, AppView, AtApp, ToDelete, ToView, ToWriteApps},
-    kind,
+    is_its_name, kind,
     notices::notice,
     refused, views,
 };
@@ -109,7 +109,7 @@ pub(super) async fn ask_to_delete(view: AppView<ToDelete>) -> Result<HttpRespons
 /// `POST /apps/{app}/delete`
 pub(super) async fn delete(act: AppAct<ToDelete>) -> Result<HttpResponse, Failure> {
     let typed = act.form.text("name");
-    if typed.trim() != act.seen.app.name {
+    if !is_its_name(typed, &act.seen.app.name) {
         let field = Field::of(typed).with_error("That is not its name.");
         return html_with(StatusCode::BAD_REQUEST, &question(&act, field)?);
     }

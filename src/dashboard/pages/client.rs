@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, http::StatusCode};
 
 use super::{
     act::{AtClient, ClientAct, ClientView, ToDelete, ToOperate, ToView, ToWriteClients},
-    client_form,
+    client_form, is_its_name,
     notices::notice,
     views,
 };
@@ -64,11 +64,17 @@ pub(super) async fn page(at: &AtClient, number: u32) -> Result<views::ClientPage
     let (authority, seen, client) = (&at.authority, &at.seen, &at.client);
     let mut connection = authority.db.connection().await?;
     let catalogue = catalogue(&mut connection).await?;
-    let first = number.saturating_mul(REQUESTS);
-    let most = first.saturating_add(REQUESTS).saturating_add(1);
+    let most = number
+        .saturating_add(1)
+        .saturating_mul(REQUESTS)
+        .saturating_add(1);
     let past = last_requests(&mut connection, client.id, most).await?;
+    // Past the end is the last page: the log may have grown shorter since the link was made.
+    let found = u32::try_from(past.len()).unwrap_or(u32::MAX);
+    let number = number.min(found.saturating_sub(1) / REQUESTS);
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let has_older = past.len() > size(first).saturating_add(size(REQUESTS));
+    let first = number.saturating_mul(REQUESTS);
+    let has_older = found > first.saturating_add(REQUESTS);
     let now = authority.clock.now();
     let path = at.path();
     Ok(views::ClientPage {
@@ -244,7 +250,7 @@ pub(super) async fn ask_to_delete(view: ClientView<ToDelete>) -> Result<HttpResp
 /// `POST /apps/{app}/clients/{client}/delete`
 pub(super) async fn delete(act: ClientAct<ToDelete>) -> Result<HttpResponse, Failure> {
     let typed = act.form.text("name");
-    if typed.trim() != act.client.registration.name {
+    if !is_its_name(typed, &act.client.registration.name) {
         let field = Field::of(typed).with_error("That is not its name.");
         return html_with(StatusCode::BAD_REQUEST, &question(&act, field)?);
     }

@@ -86,6 +86,7 @@ pub(super) fn fresh(catalogue: &Catalogue) -> views::ClientForm {
     views::ClientForm {
         name: Field::default(),
         kind: views::ClientKind::Confidential,
+        kind_error: None,
         redirect_uris: Field::default(),
         scopes: scope_choices(
             catalogue,
@@ -117,6 +118,7 @@ pub(super) fn of_client(client: &Client, catalogue: &Catalogue) -> views::Client
     views::ClientForm {
         name: Field::of(&registration.name),
         kind: kind_in_words(registration.kind),
+        kind_error: None,
         redirect_uris: Field::of(lines.join("\n")),
         scopes: scope_choices(
             catalogue,
@@ -150,6 +152,7 @@ pub(super) fn typed(
     views::ClientForm {
         name: Field::of(form.text("name")),
         kind: kind_in_words(kind),
+        kind_error: None,
         redirect_uris: Field::of(form.text("redirect_uris")),
         scopes: scope_choices(
             catalogue,
@@ -166,6 +169,17 @@ pub(super) fn typed(
         algorithms: algorithm_choices(form.text("id_token_alg")),
         retry_window: Field::of(form.text("retry_window")),
     }
+}
+
+/// The form of a new client that does not say where it runs, with what else is wrong with it.
+pub(super) fn without_kind(form: &Parameters, catalogue: &Catalogue) -> views::ClientForm {
+    let kind = ClientKind::Confidential;
+    let mut page = match read(form, kind, catalogue, false) {
+        Err(page) => *page,
+        Ok(_) => typed(form, kind, catalogue, false),
+    };
+    page.kind_error = Some("Choose where it runs: it cannot be changed later.".to_owned());
+    page
 }
 
 /// Boxes send one scope each; scripts may send several with spaces between them, as OAuth writes them.
@@ -204,7 +218,7 @@ pub(super) fn read(
             .collect(),
         ..registration
     };
-    if let Err(error) = registration.check(catalogue, first_party) {
+    for error in registration.faults(catalogue, first_party) {
         mark(&mut page, &error);
     }
     let wrong = [&page.scopes_error, &page.grants_error]
@@ -304,9 +318,8 @@ fn checked_window(field: &mut Field) -> Option<Duration> {
 /// Puts what is wrong next to its field, unless that field says something already.
 pub(super) fn mark(page: &mut views::ClientForm, error: &RegistrationError) {
     match error {
-        RegistrationError::Name => wrong(&mut page.name, "Enter a name of 1 to 80 characters."),
-        RegistrationError::Publisher => wrong(&mut page.publisher, "Use 80 characters at most."),
-        RegistrationError::RedirectUri(uri, why) => wrong(&mut page.redirect_uris, format!("{uri}: {why}.")),
+        RegistrationError::Name(error) => wrong(&mut page.name, error.to_string()),
+        RegistrationError::Publisher(error) => wrong(&mut page.publisher, error.to_string()),
         RegistrationError::NoRedirectUri => wrong(
             &mut page.redirect_uris,
             "The authorization code grant needs at least one redirect URI.",
@@ -332,9 +345,14 @@ pub(super) fn mark(page: &mut views::ClientForm, error: &RegistrationError) {
             page.scopes_error
                 .get_or_insert_with(|| format!("{scope} is not in the catalogue."));
         }
-        RegistrationError::ForbiddenScope(scope) => {
+        RegistrationError::ConfidentialScope(scope) => {
             page.scopes_error
-                .get_or_insert_with(|| format!("{scope} is not for this kind of client."));
+                .get_or_insert_with(|| format!("{scope} is for confidential clients only."));
+        }
+        RegistrationError::HouseScope(scope) => {
+            page.scopes_error.get_or_insert_with(|| {
+                format!("{scope} is for first-party clients only: an operator has to mark this one first.")
+            });
         }
         RegistrationError::FirstPartyRedirectUri(uri) => wrong(
             &mut page.redirect_uris,

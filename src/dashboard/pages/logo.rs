@@ -14,7 +14,7 @@ use super::{
 use crate::{
     identity::http::Sent,
     oauth::clients::{InvalidLogo, Logo, RegisterError, set_logo},
-    web::{Failure, Parameters, Unreadable, html_with},
+    web::{Failure, Parameters, Unreadable, html_with, page::Notice},
 };
 
 /// How long the form may take to come.
@@ -102,6 +102,9 @@ async fn change(
 async fn refuse(act: &ClientAct<ToWriteClients>, words: String) -> Result<HttpResponse, Failure> {
     let mut page = page(act, 0).await?;
     page.logo_error = Some(words);
+    page.frame.notice = Some(Notice::danger(
+        "The logo was not saved. Why not, is written beside it below.",
+    ));
     html_with(StatusCode::BAD_REQUEST, &page)
 }
 

@@ -100,6 +100,11 @@ fn refused(error: AppError) -> Failure {
     }
 }
 
+/// Whether what was typed to delete something names it. Pages show several spaces as one, so one will do.
+fn is_its_name(typed: &str, name: &str) -> bool {
+    typed.split_whitespace().eq(name.split_whitespace())
+}
+
 fn kind(kind: ClientKind) -> views::ClientKind {
     match kind {
         ClientKind::Public => views::ClientKind::Public,

@@ -35,11 +35,11 @@ pub(super) async fn ask(view: AppView<ToWriteClients>) -> Result<HttpResponse, F
 /// `POST /apps/{app}/clients/new`
 pub(super) async fn register(act: AppAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
     let (authority, form) = (&act.authority, &act.form);
-    let kind = form
-        .text("type")
-        .parse()
-        .map_err(|words: &str| Failure::BadRequest(words.to_owned()))?;
     let catalogue = catalogue(&mut *authority.db.connection().await?).await?;
+    let Ok(kind) = form.text("type").parse() else {
+        let typed = client_form::without_kind(form, &catalogue);
+        return html_with(StatusCode::BAD_REQUEST, &page(&act, typed)?);
+    };
     let registration = match client_form::read(form, kind, &catalogue, false) {
         Ok(registration) => registration,
         Err(typed) => return html_with(StatusCode::BAD_REQUEST, &page(&act, *typed)?),

@@ -246,6 +246,10 @@ pub struct DeleteConfirm {
 }
 
 impl DeleteConfirm {
+    fn hint(&self) -> String {
+        format!("Its name: {}", self.title)
+    }
+
     #[must_use]
     pub fn sample() -> Self {
         Self {
@@ -254,7 +258,7 @@ impl DeleteConfirm {
             title: "Fieldnotes web".to_owned(),
             consequences: vec![
                 "Everybody who signed in with it is signed out of it at once, everywhere.".to_owned(),
-                "Its client_id and secrets stop working.".to_owned(),
+                "Its client ID and secrets stop working.".to_owned(),
                 "People’s consent to it is forgotten.".to_owned(),
             ],
             action: "/apps/app_one/clients/cli_one/delete".to_owned(),

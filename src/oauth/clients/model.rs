@@ -7,8 +7,10 @@ use super::Logo;
 use crate::{
     config::{Config, SigningAlgorithm},
     crypto::{Mac, digest, encode_base64url},
-    oauth::scopes::Catalogue,
-    types::{AccountId, AppId, ClientId, ClientSecretId, InvalidRedirectUri, RedirectUri, ScopeSet},
+    oauth::scopes::{Audience, Catalogue},
+    types::{
+        AccountId, AppId, ClientId, ClientSecretId, DisplayName, InvalidDisplayName, RedirectUri, ScopeSet,
+    },
 };
 
 /// Whether a client can keep a secret (RFC 6749 §2.1).
@@ -117,12 +119,10 @@ pub struct Registration {
 /// Why a registration cannot stand. Each names what to mend.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationError {
-    #[error("a name of 1 to 80 characters is needed")]
-    Name,
-    #[error("a publisher is at most 80 characters")]
-    Publisher,
-    #[error("redirect URI {0}: {1}")]
-    RedirectUri(String, InvalidRedirectUri),
+    #[error("its name: {0}")]
+    Name(InvalidDisplayName),
+    #[error("its publisher: {0}")]
+    Publisher(InvalidDisplayName),
     #[error("at least one redirect URI is needed for the authorization code grant")]
     NoRedirectUri,
     #[error("at most 20 redirect URIs can be registered")]
@@ -135,8 +135,10 @@ pub enum RegistrationError {
     PublicCredentials,
     #[error("scope {0} is not in the catalogue; `claviger scope add` adds it")]
     UnknownScope(String),
-    #[error("scope {0} is not for this kind of client")]
-    ForbiddenScope(String),
+    #[error("scope {0} is for confidential clients only")]
+    ConfidentialScope(String),
+    #[error("scope {0} is for first-party clients only, which an operator marks")]
+    HouseScope(String),
     #[error("the retry window is 0 to 60 seconds")]
     RetryWindow,
     #[error("redirect URI {0} is new: only an operator adds one to a first-party client")]
@@ -148,7 +150,6 @@ pub enum RegistrationError {
 }
 
 impl Registration {
-    const LONGEST_NAME: usize = 80;
     const MOST_REDIRECT_URIS: usize = 20;
     const LONGEST_RETRY_WINDOW: Duration = Duration::from_mins(1);
 
@@ -185,47 +186,63 @@ impl Registration {
     ///
     /// Names the first thing to mend.
     pub fn check(&self, catalogue: &Catalogue, first_party: bool) -> Result<(), RegistrationError> {
-        if !(1..=Self::LONGEST_NAME).contains(&self.name.trim().chars().count()) {
-            return Err(RegistrationError::Name);
+        self.faults(catalogue, first_party)
+            .into_iter()
+            .next()
+            .map_or(Ok(()), Err)
+    }
+
+    /// All that is to be mended.
+    #[must_use]
+    pub fn faults(&self, catalogue: &Catalogue, first_party: bool) -> Vec<RegistrationError> {
+        let mut faults = Vec::new();
+        if let Err(error) = self.name.parse::<DisplayName>() {
+            faults.push(RegistrationError::Name(error));
         }
-        if self
-            .publisher
-            .as_ref()
-            .is_some_and(|publisher| publisher.chars().count() > Self::LONGEST_NAME)
-        {
-            return Err(RegistrationError::Publisher);
-        }
-        if self.redirect_uris.len() > Self::MOST_REDIRECT_URIS {
-            return Err(RegistrationError::ManyRedirectUris);
-        }
-        if self.grant_types.is_empty() {
-            return Err(RegistrationError::NoGrantType);
+        if let Some(Err(error)) = self.publisher.as_ref().map(|name| name.parse::<DisplayName>()) {
+            faults.push(RegistrationError::Publisher(error));
         }
         let codes = self.grant_types.contains(&GrantType::AuthorizationCode);
-        if codes && self.redirect_uris.is_empty() {
-            return Err(RegistrationError::NoRedirectUri);
-        }
-        if self.grant_types.contains(&GrantType::RefreshToken) && !codes {
-            return Err(RegistrationError::RefreshAlone);
-        }
-        if self.kind == ClientKind::Public && self.grant_types.contains(&GrantType::ClientCredentials) {
-            return Err(RegistrationError::PublicCredentials);
-        }
-        if self
-            .retry_window
-            .is_some_and(|window| window > Self::LONGEST_RETRY_WINDOW)
-        {
-            return Err(RegistrationError::RetryWindow);
-        }
-        for scope in &self.scopes {
-            let entry = catalogue
-                .find(scope.as_str())
-                .ok_or_else(|| RegistrationError::UnknownScope(scope.to_string()))?;
-            if !entry.audience.admits(self.kind, first_party) {
-                return Err(RegistrationError::ForbiddenScope(scope.to_string()));
+        for (wrong, fault) in [
+            (
+                self.redirect_uris.len() > Self::MOST_REDIRECT_URIS,
+                RegistrationError::ManyRedirectUris,
+            ),
+            (self.grant_types.is_empty(), RegistrationError::NoGrantType),
+            (
+                codes && self.redirect_uris.is_empty(),
+                RegistrationError::NoRedirectUri,
+            ),
+            (
+                !codes && self.grant_types.contains(&GrantType::RefreshToken),
+                RegistrationError::RefreshAlone,
+            ),
+            (
+                self.kind == ClientKind::Public && self.grant_types.contains(&GrantType::ClientCredentials),
+                RegistrationError::PublicCredentials,
+            ),
+            (
+                self.retry_window
+                    .is_some_and(|window| window > Self::LONGEST_RETRY_WINDOW),
+                RegistrationError::RetryWindow,
+            ),
+        ] {
+            if wrong {
+                faults.push(fault);
             }
         }
-        Ok(())
+        for scope in &self.scopes {
+            let name = scope.to_string();
+            match catalogue.find(&name).map(|entry| entry.audience) {
+                None => faults.push(RegistrationError::UnknownScope(name)),
+                Some(audience) if audience.admits(self.kind, first_party) => {}
+                Some(Audience::FirstParty) => faults.push(RegistrationError::HouseScope(name)),
+                Some(Audience::Any | Audience::Confidential) => {
+                    faults.push(RegistrationError::ConfidentialScope(name));
+                }
+            }
+        }
+        faults
     }
 }
 

@@ -32,6 +32,13 @@ async fn what_is_wrong_stands_next_to_its_field_and_what_was_typed_stays() {
         .await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     assert_eq!(words(&page, "#f-name-error").as_deref(), Some("Enter a name."));
+    for (field, said) in [
+        ("grant", "make it confidential"),
+        ("retry_window", "Between 0 and 60"),
+    ] {
+        let shown = words(&page, &format!("#f-{field}-error")).unwrap_or_default();
+        assert!(shown.contains(said), "all at once: {field}: {shown}");
+    }
     let uris = words(&page, "#f-redirect_uris-error").unwrap();
     assert!(
         uris.contains("Line 2: http is for 127.0.0.1, [::1] and localhost only; use https.")
@@ -62,7 +69,7 @@ async fn what_is_wrong_stands_next_to_its_field_and_what_was_typed_stays() {
         (
             vec![("scope", "tokens:introspect")],
             "scope",
-            "not for this kind of client",
+            "for confidential clients only",
         ),
         (
             vec![("redirect_uris", "")],
@@ -72,6 +79,15 @@ async fn what_is_wrong_stands_next_to_its_field_and_what_was_typed_stays() {
         (vec![("retry_window", "61")], "retry_window", "Between 0 and 60"),
         (vec![("retry_window", "soon")], "retry_window", "whole number"),
         (vec![("name", "Ann\u{202e}nimda")], "name", "cannot be seen"),
+        (vec![("name", "\u{3164}")], "name", "cannot be seen"),
+        (vec![("publisher", "\u{2800}")], "publisher", "cannot be seen"),
+        (
+            vec![("redirect_uris", "https://Fieldnotes.example?x=1")],
+            "redirect_uris",
+            "into https://fieldnotes.example/?x=1: register that",
+        ),
+        (vec![("type", "")], "type", "where it runs"),
+        (vec![("type", "odd")], "type", "where it runs"),
     ] {
         let page = browser.get(&format!("{path}/clients/new")).await;
         let names: Vec<_> = changed.iter().map(|(name, _)| *name).collect();
@@ -229,6 +245,41 @@ async fn many_requests_are_on_several_pages() {
     }
     assert!(page.text().contains("req_number_01_") && !page.text().contains("req_number_02_"));
     assert!(!page.html.contains("rel=\"next\"") && page.html.contains("rel=\"prev\""));
+    let page = browser.get(&format!("{}?page=4000000000", client.path)).await;
+    assert!(
+        page.text().contains("req_number_01_"),
+        "past the end is the last page"
+    );
+    assert!(page.html.contains("?page=1#requests"));
+}
+
+#[tokio::test]
+async fn what_strangers_send_does_not_push_out_what_the_client_asked() {
+    let app = TestApp::start().await;
+    let (_, browser) = person(&app, "ada@example.com", false).await;
+    let path = new_app(&browser, "Fieldnotes").await;
+    let client = register(&browser, &path, CONFIDENTIAL).await;
+    let id: claviger::types::ClientId = client.id.parse().unwrap();
+    let line = |endpoint: &str, error: &str, words: &str, count: u32| {
+        format!(
+            "INSERT INTO client_requests (client_id, at, endpoint, error, description, request_id) \
+             SELECT '{}', now(), '{endpoint}', '{error}', '{words}', 'req_x' FROM generate_series(1, {count})",
+            id.uuid()
+        )
+    };
+    execute(&app, &line("token", "invalid_grant", "the real trouble", 1)).await;
+    execute(&app, &line("authorize", "invalid_request", "noise", 90)).await;
+    execute(&app, &line("token", "invalid_client", "noise", 90)).await;
+    // The next line that is written trims the log.
+    let query = format!(
+        "client_id={}&redirect_uri=https%3A%2F%2Fevil.example%2Flast",
+        client.id
+    );
+    browser.get(&format!("/oauth/authorize?{query}")).await;
+    logged(&browser, &client, "https://evil.example/last").await;
+    let page = browser.get(&format!("{}?page=3", client.path)).await;
+    assert!(page.text().contains("the real trouble"), "{}", page.text());
+    assert!(!page.html.contains("rel=\"next\""));
 }
 
 #[tokio::test]
