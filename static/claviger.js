@@ -41,5 +41,6 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   }
 }
 
-// After a refused form, the first field that was wrong takes the focus.
-document.querySelector('[aria-invalid="true"]')?.focus();
+// After a refused form, the first field that was wrong takes the focus; of boxes that belong together, the first one.
+const wrong = document.querySelector('[aria-invalid="true"], .field__error');
+(wrong?.matches("p") ? wrong.closest(".field")?.querySelector("input, select, textarea") : wrong)?.focus();
