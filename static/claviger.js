@@ -33,7 +33,7 @@ for (const button of document.querySelectorAll("button[data-reveal]")) {
   input.form?.addEventListener("submit", () => { input.type = "password"; });
 }
 
-// Times are written in UTC; pointing at one shows it in the reader's own zone.
+// Times are written in UTC; pointing at one shows it in the reader's own zone, and the foot says which that is.
 for (const time of document.querySelectorAll("time[datetime]")) {
   const moment = new Date(time.dateTime);
   if (!Number.isNaN(moment.getTime())) {
@@ -41,6 +41,13 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   }
 }
 
+for (const words of document.querySelectorAll("[data-zone]")) {
+  const parts = new Intl.DateTimeFormat("en", { timeZoneName: "longOffset" }).formatToParts();
+  const zone = parts.find((part) => part.type === "timeZoneName")?.value.replace("GMT", "UTC");
+  if (zone && zone !== "UTC") words.textContent = `All times are UTC; yours is ${zone}.`;
+}
+
 // After a refused form, the first field that was wrong takes the focus; of boxes that belong together, the first one.
 const wrong = document.querySelector('[aria-invalid="true"], .field__error');
 (wrong?.matches("p") ? wrong.closest(".field")?.querySelector("input, select, textarea") : wrong)?.focus();
+if (wrong) document.title = `Error: ${document.title}`;

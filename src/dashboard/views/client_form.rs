@@ -141,7 +141,7 @@ impl ClientForm {
     pub fn sample_refused() -> Self {
         Self {
             redirect_uris: Field::of("http://fieldnotes.example/callback")
-                .with_error("Line 1: http is for 127.0.0.1 and [::1] only. Use https."),
+                .with_error("Line 1: http is for 127.0.0.1, [::1] and localhost only; use https."),
             scopes_error: Some("tokens:introspect is for confidential clients only.".to_owned()),
             retry_window: Field::of("90").with_error("Between 0 and 60 seconds."),
             ..Self::sample()

@@ -14,7 +14,11 @@ use super::{
 };
 use crate::{
     types::DisplayName,
-    web::{BrowserSettings, Failure, Query, html, html_with, page::Field, see_other, wait_in_words},
+    web::{
+        BrowserSettings, Failure, Query, html, html_with,
+        page::{Field, Notice},
+        see_other, wait_in_words,
+    },
 };
 
 async fn view(visitor: &Visitor, identity: &Identity, own: &SignedIn) -> Result<views::Account, Failure> {
@@ -57,6 +61,14 @@ pub(super) async fn show(
     html(&view)
 }
 
+/// The page has several forms: above them it says that one came back.
+fn refused(mut view: views::Account) -> Result<HttpResponse, Failure> {
+    view.frame.notice = Some(Notice::danger(
+        "Nothing was changed. What is to be mended is marked below.",
+    ));
+    html_with(StatusCode::BAD_REQUEST, &view)
+}
+
 /// `POST /account/name`.
 pub(super) async fn rename(identity: Data<Identity>, post: SignedPost) -> Result<HttpResponse, Failure> {
     let Posted { visitor, form } = &*post;
@@ -68,7 +80,7 @@ pub(super) async fn rename(identity: Data<Identity>, post: SignedPost) -> Result
         Err(error) => {
             let mut view = view(visitor, &identity, &post.own).await?;
             view.name = Field::of(form.text("name")).with_error(format!("{error}"));
-            html_with(StatusCode::BAD_REQUEST, &view)
+            refused(view)
         }
     }
 }
@@ -93,15 +105,15 @@ pub(super) async fn change_password(
         Ok(started) => signed_in(&identity, &settings, &started, "/account?notice=password-changed"),
         Err(ChangeError::BadValue(words)) => {
             view.new_password = Field::default().with_error(words);
-            html_with(StatusCode::BAD_REQUEST, &view)
+            refused(view)
         }
         Err(ChangeError::WrongPassword) => {
             view.password = Field::default().with_error("That is not your password.");
-            html_with(StatusCode::BAD_REQUEST, &view)
+            refused(view)
         }
         Err(ChangeError::Delayed(wait)) => {
             view.password = Field::default().with_error(wait_in_words(wait));
-            Ok(too_early(html(&view)?, wait))
+            Ok(too_early(refused(view)?, wait))
         }
         Err(ChangeError::Fault(fault)) => Err(fault.into()),
     }
@@ -129,15 +141,15 @@ pub(super) async fn change_email(
         }),
         Err(ChangeError::BadValue(words)) => {
             view.new_email = Field::of(new_email).with_error(words);
-            html_with(StatusCode::BAD_REQUEST, &view)
+            refused(view)
         }
         Err(ChangeError::WrongPassword) => {
             view.email_password = Field::default().with_error("That is not your password.");
-            html_with(StatusCode::BAD_REQUEST, &view)
+            refused(view)
         }
         Err(ChangeError::Delayed(wait)) => {
             view.email_password = Field::default().with_error(wait_in_words(wait));
-            Ok(too_early(html(&view)?, wait))
+            Ok(too_early(refused(view)?, wait))
         }
         Err(ChangeError::Fault(fault)) => Err(fault.into()),
     }
