@@ -13,6 +13,6 @@ mod user_agent;
 pub use around::{FormAction, around};
 pub use browser::{Browser, BrowserSettings};
 pub use failure::{Failure, html, html_with, page_above, see_other, wait_in_words, whole_seconds};
-pub use parameters::{Form, Parameters, Query, Repeated, Unreadable};
+pub use parameters::{Form, Parameters, Query, Repeated, Unreadable, form_decoded};
 pub use request::{RequestContext, TrustedProxies, current_request_id};
 pub use user_agent::browser_in_words;

@@ -1,6 +1,6 @@
 //! Parameters as OAuth and forms send them (`application/x-www-form-urlencoded`), read strictly.
 
-use std::{borrow::Cow, collections::HashSet, fmt, time::Duration};
+use std::{collections::HashSet, fmt, time::Duration};
 
 use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest,
@@ -50,7 +50,10 @@ impl Parameters {
                     Some(place) => pair.split_at(place),
                     None => (pair, &b""[..]),
                 };
-                Ok((decode(name)?, decode(value.strip_prefix(b"=").unwrap_or(value))?))
+                Ok((
+                    form_decoded(name)?,
+                    form_decoded(value.strip_prefix(b"=").unwrap_or(value))?,
+                ))
             })
             .collect::<Result<_, _>>()
             .map(Self)
@@ -116,31 +119,40 @@ impl fmt::Debug for Parameters {
     }
 }
 
-fn decode(text: &[u8]) -> Result<String, Unreadable> {
-    let spaced: Vec<u8> = text
-        .iter()
-        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-        .collect();
-    let bytes: Cow<'_, [u8]> = percent_decode(&spaced).into();
+/// Undoes the form encoding of one name or value.
+///
+/// # Errors
+///
+/// If it is not UTF-8, or has a NUL in it.
+pub fn form_decoded(text: &[u8]) -> Result<String, Unreadable> {
+    // Tokens and ids are plain: nothing in them is encoded.
+    let bytes = if text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        unescaped(text)
+    } else {
+        text.to_vec()
+    };
     if bytes.contains(&0) {
         return Err(Unreadable::Encoding);
     }
-    String::from_utf8(bytes.into_owned()).map_err(|_cause| Unreadable::Encoding)
+    String::from_utf8(bytes).map_err(|_cause| Unreadable::Encoding)
 }
 
 /// A percent sign without two hexadecimal digits stands for itself, as the URL standard says.
-fn percent_decode(text: &[u8]) -> Vec<u8> {
+fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [first, tail @ ..] = rest {
         let digit = |place: usize| tail.get(place).and_then(|byte| char::from(*byte).to_digit(16));
-        if let (b'%', Some(high), Some(low)) = (first, digit(0), digit(1)) {
-            bytes.extend(u8::try_from(high * 16 + low));
-            rest = tail.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(*first);
-            rest = tail;
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.extend(u8::try_from(high * 16 + low));
+                rest = tail.get(2..).unwrap_or_default();
+                continue;
+            }
+            (b'+', ..) => bytes.push(b' '),
+            _ => bytes.push(*first),
         }
+        rest = tail;
     }
     bytes
 }

@@ -10,7 +10,7 @@ use crate::{
     crypto::{KeyId, Purpose, Token, same},
     oauth::Authority,
     types::{ClientContext, ClientId, ClientSecretId, Fault},
-    web::{Parameters, Repeated},
+    web::{Parameters, Repeated, form_decoded},
 };
 
 /// What a request says of who sent it.
@@ -118,10 +118,7 @@ impl Presented {
 fn basic_credentials(credentials: &str) -> Option<(String, String)> {
     let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
     let (id, secret) = decoded.split_once(':')?;
-    let plain = |text: &str| -> Option<String> {
-        let parameters = Parameters::parse(format!("x={}", text.replace('&', "%26")).as_bytes()).ok()?;
-        Some(parameters.text("x").to_owned())
-    };
+    let plain = |text: &str| form_decoded(text.as_bytes()).ok();
     Some((plain(id)?, plain(secret)?))
 }
 
