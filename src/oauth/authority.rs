@@ -140,6 +140,15 @@ impl Authority {
             .collect()
     }
 
+    /// Ends an act that found taken back already what it was to take back: whoever did it may still be waiting until
+    /// no node accepts it, and nobody is told sooner that it is done.
+    pub(super) async fn settle_others(&self, mut transaction: Transaction) -> Result<(), Fault> {
+        let recorded = self.revocations.recorded_so_far(&mut transaction).await?;
+        drop(transaction);
+        self.revocations.settle(recorded).await;
+        Ok(())
+    }
+
     /// Ends an act that changed a client, with its record.
     pub(super) async fn commit_client_change(
         &self,

@@ -23,6 +23,7 @@ pub async fn block_user(authority: &Authority, user: UserId, actor: Actor) -> Re
     let mut transaction = authority.db.begin().await?;
     // First the person: a redemption that runs beside this one holds the row, and its grant is seen below.
     let Some(sessions) = identity::block(&mut transaction, user, now).await? else {
+        authority.settle_others(transaction).await?;
         return Ok(false);
     };
     let held = grants::of_user(&mut transaction, user).await?;

@@ -80,6 +80,7 @@ pub async fn disconnect(
     let mut transaction = authority.db.begin().await?;
     // First the consent: a redemption that runs beside this one holds its row, and its grant is seen below.
     if !consent::remove(&mut transaction, user, client.id).await? {
+        authority.settle_others(transaction).await?;
         return Ok(false);
     }
     // Those that have expired too: their last access token may be younger than they.
@@ -126,6 +127,7 @@ pub async fn end_grant(
             .await?
             .is_empty()
     {
+        authority.settle_others(transaction).await?;
         return Ok(false);
     }
     Record::done(

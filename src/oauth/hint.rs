@@ -4,16 +4,19 @@ use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;
 
 use super::Authority;
-use crate::{crypto::JwtType, types::ClientId};
+use crate::{
+    crypto::JwtType,
+    types::{ClientId, UserId},
+};
 
 #[derive(Deserialize)]
 struct Hint {
-    sub: String,
+    sub: UserId,
 }
 
 impl Authority {
     /// The person that an ID token of ours for this client speaks of, expired or not; none for anything else.
-    pub(super) fn subject_of_hint(&self, hint: &str, client: ClientId) -> Option<String> {
+    pub(super) fn subject_of_hint(&self, hint: &str, client: ClientId) -> Option<UserId> {
         let header = decode_header(hint).ok()?;
         if header
             .typ

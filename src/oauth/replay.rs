@@ -41,7 +41,7 @@ pub(super) async fn revoke(
     let mut transaction = authority.db.begin().await?;
     let revoked = grants::revoke(&mut transaction, &[grant.id], RevokedReason::Replay, now).await?;
     if revoked.is_empty() {
-        return Ok(());
+        return authority.settle_others(transaction).await;
     }
     Record::refused(
         now,

@@ -58,7 +58,7 @@ async fn revoke_grant(
         .await?
         .is_empty()
     {
-        return Ok(());
+        return authority.settle_others(transaction).await;
     }
     Record::done(
         now,
@@ -88,12 +88,15 @@ async fn revoke_access_token(
     text: &str,
     context: &ClientContext,
 ) -> Result<(), Fault> {
-    let token = access_token::inspect(authority, text).await?;
+    let token = access_token::known(authority, text);
     let Some(token) = token.filter(|token| token.client_id == client.id) else {
         return Ok(());
     };
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
+    if access_token::is_revoked(authority, &token)? {
+        return authority.settle_others(transaction).await;
+    }
     Record::done(
         now,
         Actor::Client(client.id),

@@ -37,6 +37,15 @@ pub(super) fn claims(user: &User, scopes: &ScopeSet) -> Map<String, Value> {
     claims
 }
 
+/// The scope that gives a claim.
+pub(super) fn scope_of(claim: &str) -> Option<&'static str> {
+    match claim {
+        "name" => Some("profile"),
+        "email" | "email_verified" => Some("email"),
+        _ => None,
+    }
+}
+
 /// Answers for the person that an access token speaks for.
 ///
 /// # Errors

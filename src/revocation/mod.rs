@@ -155,6 +155,19 @@ impl Revocations {
         })
     }
 
+    /// What has been recorded until now, by whomever. Settled, it waits until all of that is in force, here too: for
+    /// an act that finds done what another one may still be waiting for.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn recorded_so_far(&self, connection: &mut AsyncPgConnection) -> Result<Recorded, Fault> {
+        Ok(Recorded {
+            sequence: Some(store::head(connection).await?),
+            entries: Vec::new(),
+        })
+    }
+
     /// What this node may answer from memory now. Ask anew for each answer: it costs one look at a clock.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::{
     model::{Behind, Revocation},
     store,
 };
-use crate::types::Fault;
+use crate::types::{Fault, NodeId};
 
 /// The first pause between two looks at the nodes; each further one is twice as long, up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
@@ -33,12 +33,15 @@ impl Revocations {
         for Revocation { subject, until, .. } in &recorded.entries {
             memory.refuse(subject, *until, now);
         }
+        // What was recorded here is in force here by now; what others recorded need not be.
+        let own = self.shared.node.as_ref().map(|node| node.id);
+        let own = own.filter(|_| !recorded.entries.is_empty());
         let (mut pause, longest_pause) = PAUSES;
         let mut first_look: Option<Vec<Behind>> = None;
         let mut limit = begun.plus(with_drift(self.shared.lease));
         loop {
             let left = memory.until(limit);
-            match timeout(left, self.behind(sequence)).await {
+            match timeout(left, self.behind(sequence, own)).await {
                 Ok(Ok(behind)) if behind.is_empty() => return,
                 Ok(Ok(behind)) => {
                     // Who enters after the commit reads what it wrote; only those of the first look matter
@@ -64,8 +67,7 @@ impl Revocations {
         self.remove_silent(first_look.unwrap_or_default()).await;
     }
 
-    async fn behind(&self, sequence: i64) -> Result<Vec<Behind>, Fault> {
-        let own = self.shared.node.as_ref().map(|node| node.id);
+    async fn behind(&self, sequence: i64, own: Option<NodeId>) -> Result<Vec<Behind>, Fault> {
         store::behind(&mut *self.shared.db.connection().await?, sequence, own).await
     }
 

@@ -58,6 +58,14 @@ pub(super) async fn append(
     Ok(head.sequence)
 }
 
+/// The sequence of the last entry.
+pub(super) async fn head(connection: &mut AsyncPgConnection) -> Result<i64, Fault> {
+    let head: Sequence = diesel::sql_query("SELECT sequence FROM revocation_head")
+        .get_result(connection)
+        .await?;
+    Ok(head.sequence)
+}
+
 /// Up to `most` entries after the sequence `after`, in order.
 pub(super) async fn read(
     connection: &mut AsyncPgConnection,

@@ -2,6 +2,7 @@
 //! next step for whoever is in front of the browser, and answering the client.
 
 mod answer;
+mod claims;
 mod decide;
 mod pending;
 mod request;

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::Reply;
+use super::{
+    Reply,
+    claims::{Claims, expected_subject},
+};
 use crate::{
     oauth::{
         Authority,
@@ -11,7 +13,7 @@ use crate::{
         error::legal_description,
         pkce,
     },
-    types::{ClientId, Fault, RedirectUri, ScopeSet},
+    types::{ClientId, Fault, RedirectUri, ScopeSet, UserId},
     web::Parameters,
 };
 
@@ -40,6 +42,9 @@ pub struct Prompt {
 pub struct AuthorizationRequest {
     pub redirect_uri_was_sent: bool,
     pub scopes: ScopeSet,
+    /// Those of `scopes` that were not asked for by their names: they give claims that were.
+    #[serde(default)]
+    pub by_claims: ScopeSet,
     pub code_challenge: [u8; 32],
     pub nonce: Option<String>,
     pub prompt: Prompt,
@@ -47,7 +52,7 @@ pub struct AuthorizationRequest {
     pub max_age: Option<u32>,
     pub login_hint: Option<String>,
     /// Whom the client means, by `id_token_hint` or by the `sub` of `claims`.
-    pub expected_subject: Option<String>,
+    pub expected_subject: Option<UserId>,
     /// Claims that it wants in the ID token.
     pub id_token_claims: Vec<String>,
 }
@@ -67,6 +72,8 @@ pub enum ErrorCode {
     RequestNotSupported,
     RequestUriNotSupported,
     RegistrationNotSupported,
+    /// OpenID Connect Core Error Code `unmet_authentication_requirements` 1.0.
+    UnmetAuthenticationRequirements,
 }
 
 impl ErrorCode {
@@ -84,6 +91,7 @@ impl ErrorCode {
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
         }
     }
 }
@@ -277,17 +285,17 @@ fn read_rest(
             )
         })?),
     };
+    let by_claims = claims.scopes_beside(&scopes, client);
     Ok(AuthorizationRequest {
         redirect_uri_was_sent,
-        scopes,
+        scopes: scopes.union(&by_claims),
+        by_claims,
         code_challenge,
         nonce: one("nonce").map(str::to_owned),
         prompt: prompt(one("prompt"))?,
-        max_age: one("max_age").map(str::parse).transpose().map_err(|_cause| {
-            AuthorizationError::new(InvalidRequest, "max_age must be a whole number of seconds")
-        })?,
+        max_age: one("max_age").map(max_age).transpose()?,
         login_hint: one("login_hint").map(str::to_owned),
-        expected_subject: hinted.or(claims.subject),
+        expected_subject: expected_subject(hinted, &claims.subjects)?,
         id_token_claims: claims.id_token,
     })
 }
@@ -301,6 +309,16 @@ fn challenge(challenge: Option<&str>, method: Option<&str>) -> Result<[u8; 32], 
     }
     pkce::challenge(challenge).ok_or_else(|| {
         wrong("code_challenge must be the base64url of a SHA-256: 43 characters (RFC 7636 section 4.2)")
+    })
+}
+
+fn max_age(text: &str) -> Result<u32, AuthorizationError> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or_else(|| {
+        AuthorizationError::new(
+            ErrorCode::InvalidRequest,
+            "max_age must be a whole number of seconds",
+        )
     })
 }
 
@@ -324,44 +342,6 @@ fn prompt(text: Option<&str>) -> Result<Prompt, AuthorizationError> {
         return wrong("prompt=none cannot be combined with another value");
     }
     Ok(prompt)
-}
-
-/// What of the `claims` parameter (OIDC Core §5.5) makes a difference here: names wanted in the ID token, and
-/// the person that is meant. What else it asks for is voluntary, and scopes decide about it.
-#[derive(Default)]
-struct Claims {
-    id_token: Vec<String>,
-    subject: Option<String>,
-}
-
-impl Claims {
-    fn read(text: Option<&str>) -> Result<Self, AuthorizationError> {
-        let Some(text) = text else {
-            return Ok(Self::default());
-        };
-        let wrong = || {
-            AuthorizationError::new(
-                ErrorCode::InvalidRequest,
-                "claims must be a JSON object (OIDC Core 5.5)",
-            )
-        };
-        let Ok(Value::Object(claims)) = serde_json::from_str(text) else {
-            return Err(wrong());
-        };
-        let members = |name: &str| match claims.get(name) {
-            None => Ok(serde_json::Map::new()),
-            Some(Value::Object(members)) => Ok(members.clone()),
-            Some(_) => Err(wrong()),
-        };
-        let (id_token, userinfo) = (members("id_token")?, members("userinfo")?);
-        let subject = [&id_token, &userinfo]
-            .into_iter()
-            .find_map(|members| members.get("sub")?.get("value")?.as_str().map(str::to_owned));
-        Ok(Self {
-            id_token: id_token.keys().cloned().collect(),
-            subject,
-        })
-    }
 }
 
 impl Reply {

@@ -91,8 +91,7 @@ pub async fn next_step(
     }
     if request
         .expected_subject
-        .as_ref()
-        .is_some_and(|subject| *subject != person.user.id.to_string())
+        .is_some_and(|subject| subject != person.user.id)
     {
         // After a sign-in that could have mended it, there is no use in asking again.
         let hopeless = silent || fresh || account_chosen;
@@ -151,6 +150,13 @@ async fn consent_or_code(
         return issue_code(authority, incoming, request, &request.scopes, person).map(Step::Answer);
     }
     if request.prompt.none {
+        // A claim that cannot be had is left out, and is no error (OIDC Core §5.5.1).
+        if let Missing::Scopes(new) = &missing
+            && new.is_subset(&request.by_claims)
+        {
+            let scopes = request.scopes.without(new);
+            return issue_code(authority, incoming, request, &scopes, person).map(Step::Answer);
+        }
         let error =
             AuthorizationError::new(ErrorCode::ConsentRequired, "the person has not allowed this yet");
         return Ok(Step::Answer(incoming.reply.error(&error, &authority.issuer)));

@@ -107,6 +107,11 @@ async fn what_is_wrong_with_a_request_is_told_to_the_client_by_its_name() {
         (ask().with("max_age", "soon"), "invalid_request"),
         (ask().with("claims", "[]"), "invalid_request"),
         (ask().with("claims", "{\"id_token\": 1}"), "invalid_request"),
+        (
+            ask().with("claims", r#"{"id_token": {"sub": {"value": "\u0000"}}}"#),
+            "invalid_request",
+        ),
+        (ask().with("max_age", "+5"), "invalid_request"),
         (ask().with("id_token_hint", "x.y.z"), "invalid_request"),
         (ask().also("scope", "openid"), "invalid_request"),
         (ask().also("nonce", "1").also("nonce", "1"), "invalid_request"),
@@ -515,6 +520,90 @@ async fn whom_the_client_means_is_whom_it_gets() {
         .submit(&page, &[("email", "grace@example.com"), ("password", PASSWORD)])
         .await;
     let page = browser.submit(&page, &[("decision", "approve")]).await;
+    assert!(parameter(&landed(&page), "code").is_some());
+}
+
+#[tokio::test]
+async fn nobody_can_be_two_people() {
+    let world = World::start().await;
+    let grace = create_user(&world.app, "Grace", "grace@example.com", false).await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let tokens = world.tokens(&browser, &client).await;
+    let ask = world
+        .ask(&client)
+        .with("id_token_hint", &text(&tokens, "id_token"));
+    let subject = |member: &str, id| format!(r#""{member}": {{"sub": {{"value": "{id}"}}}}"#);
+    let (ada, grace) = (world.ada, grace.user.id);
+    for claims in [
+        format!("{{{}}}", subject("id_token", grace)),
+        format!("{{{}, {}}}", subject("id_token", ada), subject("userinfo", grace)),
+    ] {
+        let page = browser.get(&ask.clone().with("claims", &claims).path()).await;
+        assert_eq!(error_of(&world, &page), "invalid_request", "{claims}");
+    }
+    let claims = format!("{{{}, {}}}", subject("id_token", ada), subject("userinfo", ada));
+    let page = browser.get(&ask.with("claims", &claims).path()).await;
+    assert!(parameter(&landed(&page), "code").is_some());
+}
+
+#[tokio::test]
+async fn names_that_no_claim_has_are_passed_over_whatever_is_in_them() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let claims = r#"{"id_token": {"\u0000": null, "a": {"value": "\u0000"}}, "userinfo": {"\u0000": null}}"#;
+    let ask = world.ask(&client).with("claims", claims);
+    let stranger = world.app.browser();
+    let page = stranger.get(&ask.path()).await;
+    assert!(is_sign_in(&page), "{}", page.status);
+    let page = stranger
+        .submit(&page, &[("email", "ada@example.com"), ("password", PASSWORD)])
+        .await;
+    let page = stranger.submit(&page, &[("decision", "approve")]).await;
+    assert!(parameter(&landed(&page), "code").is_some());
+}
+
+#[tokio::test]
+async fn a_strength_of_sign_in_that_is_essential_is_met_or_refused() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    world.login(&browser, &client).await;
+    let ask = |acr: &str| {
+        let claims = format!(r#"{{"id_token": {{"acr": {acr}}}}}"#);
+        world.ask(&client).with("claims", &claims)
+    };
+    for unmet in [
+        r#"{"essential": true, "values": ["phr", "phrh"]}"#,
+        r#"{"essential": true, "value": "phr"}"#,
+        r#"{"essential": true, "values": []}"#,
+    ] {
+        for ask in [ask(unmet), ask(unmet).with("prompt", "none")] {
+            let page = browser.get(&ask.path()).await;
+            assert_eq!(
+                error_of(&world, &page),
+                "unmet_authentication_requirements",
+                "{unmet}"
+            );
+        }
+        // Nobody is sent on before they have signed in.
+        assert!(is_sign_in(&world.app.browser().get(&ask(unmet).path()).await));
+    }
+    for met in [
+        r#"{"essential": true, "values": ["phr", "1"]}"#,
+        r#"{"essential": true, "value": "1"}"#,
+        r#"{"essential": true}"#,
+        r#"{"values": ["phr"]}"#,
+        r#"{"essential": false, "value": "phr"}"#,
+        "null",
+    ] {
+        let page = browser.get(&ask(met).path()).await;
+        assert!(parameter(&landed(&page), "code").is_some(), "{met}");
+    }
+    // `acr_values` is a wish.
+    let page = browser
+        .get(&world.ask(&client).with("acr_values", "phr").path())
+        .await;
     assert!(parameter(&landed(&page), "code").is_some());
 }
 

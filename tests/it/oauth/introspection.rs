@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use claviger::config::Span;
+use claviger::{
+    app::DatabaseUrls,
+    audit::Actor,
+    config::Span,
+    oauth::{block_user, unblock_user},
+};
 use reqwest::StatusCode;
 
 use super::flow::{World, answer, cheap_passwords, text};
@@ -327,6 +332,90 @@ async fn a_sign_out_ends_what_was_not_given_for_the_time_of_absence() {
         .refresh(&client, &text(&offline, "refresh_token"))
         .await
         .good();
+}
+
+#[tokio::test]
+async fn who_is_let_in_again_gets_tokens_that_are_good() {
+    let world = World::nodes_with(2, |_| {}).await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let before = world.tokens(&browser, &client).await;
+    let authority = &world.app.authority;
+    block_user(authority, world.ada, Actor::Operator).await.unwrap();
+    for token in ["access_token", "refresh_token"] {
+        assert!(!world.is_active(&client, &text(&before, token)).await);
+    }
+    unblock_user(authority, world.ada, Actor::Operator).await.unwrap();
+    let browser = world.browser().await;
+    let after = world.tokens(&browser, &client).await;
+    for node in &world.app.nodes {
+        let token = text(&after, "access_token");
+        let told = world
+            .post_as_to(node, &client, "/oauth/introspect", &[("token", &token)])
+            .await;
+        assert_eq!(told.good()["active"], true);
+    }
+    // What was ended stays ended.
+    assert!(!world.is_active(&client, &text(&before, "access_token")).await);
+}
+
+#[tokio::test]
+async fn whoever_revokes_once_more_is_told_no_sooner_that_it_is_done() {
+    let mut app = TestApp::nodes(0).await;
+    let cable = Proxy::to(&app.database.server_url);
+    for url in [app.urls().server, cable.url().to_owned()] {
+        let mut config = app.config();
+        cheap_passwords(&mut config);
+        config.revocation.lease = Span::seconds(2);
+        if let Some(first) = app.nodes.first() {
+            config.issuer = Some(first.app.config.issuer().parse().unwrap());
+        }
+        let urls = DatabaseUrls {
+            server: url,
+            ..app.urls()
+        };
+        app.add_node(config, urls).await;
+    }
+    let world = World::of(app).await;
+    let (here, far) = (&world.app.nodes[0], &world.app.nodes[1]);
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    for kind in ["refresh_token", "access_token"] {
+        let tokens = world.tokens(&browser, &client).await;
+        let (token, access_token) = (text(&tokens, kind), text(&tokens, "access_token"));
+        let introspect = [("token", access_token.as_str())];
+        let revoke = [("token", token.as_str())];
+        let told = world
+            .post_as_to(far, &client, "/oauth/introspect", &introspect)
+            .await;
+        assert_eq!(told.good()["active"], true);
+        cable.cut();
+        let before = world.number("SELECT sequence FROM revocation_head").await;
+        let first = world.post_as_to(here, &client, "/oauth/revoke", &revoke);
+        let second = async {
+            until("the commit of the first", async || {
+                world.number("SELECT sequence FROM revocation_head").await > before
+            })
+            .await;
+            let answer = world.post_as_to(here, &client, "/oauth/revoke", &revoke).await;
+            let told = world
+                .post_as_to(far, &client, "/oauth/introspect", &introspect)
+                .await;
+            (answer, told)
+        };
+        let (first, (second, told)) = futures_util::future::join(first, second).await;
+        assert_eq!((first.status, second.status), (StatusCode::OK, StatusCode::OK));
+        assert_ne!(told.json()["active"], true, "{kind}");
+        cable.mend();
+        until("the far node", async || {
+            world
+                .post_as_to(far, &client, "/oauth/introspect", &introspect)
+                .await
+                .text
+                == INACTIVE
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -88,18 +88,23 @@ async fn access_tokens_have_the_configured_signature() {
 async fn claims_come_in_the_id_token_if_they_are_asked_for_there() {
     let world = World::start().await;
     let client = world.confidential().await;
+    let narrow = world
+        .register(|registration| registration.scopes = "openid email".parse().unwrap())
+        .await;
     let browser = world.browser().await;
     let wanted = r#"{"id_token": {"email": null, "name": {"essential": true}, "birthdate": null}}"#;
-    for (scope, expected) in [
-        ("openid email", vec!["email"]),
-        ("openid profile email", vec!["email", "name"]),
-        ("openid", vec![]),
+    for (client, scope, expected) in [
+        (&client, "openid email", vec!["email", "name"]),
+        (&client, "openid profile email", vec!["email", "name"]),
+        (&client, "openid", vec!["email", "name"]),
+        // What the client may not have is left out, essential or not.
+        (&narrow, "openid", vec!["email"]),
     ] {
-        let ask = world.ask(&client).with("scope", scope).with("claims", wanted);
+        let ask = world.ask(client).with("scope", scope).with("claims", wanted);
         let login = world.login_with(&browser, ask).await;
-        let tokens = world.redeem(&client, &login).await.good();
+        let tokens = world.redeem(client, &login).await.good();
         let (_, claims) = verified(&world, &text(&tokens, "id_token"), &client.id.to_string()).await;
-        for name in ["email", "name", "birthdate"] {
+        for name in ["email", "name", "email_verified", "birthdate"] {
             assert_eq!(
                 claims.get(name).is_some(),
                 expected.contains(&name),
@@ -108,17 +113,56 @@ async fn claims_come_in_the_id_token_if_they_are_asked_for_there() {
         }
     }
     // No openid, no ID token.
-    let login = world
-        .login_with(&browser, world.ask(&client).with("scope", "email"))
-        .await;
-    assert!(
-        world
-            .redeem(&client, &login)
-            .await
-            .good()
-            .get("id_token")
-            .is_none()
+    let ask = world.ask(&client).with("scope", "email").with("claims", wanted);
+    let tokens = world
+        .redeem(&client, &world.login_with(&browser, ask).await)
+        .await
+        .good();
+    assert_eq!(
+        (tokens.get("id_token"), &tokens["scope"]),
+        (None, &json!("email"))
     );
+}
+
+#[tokio::test]
+async fn a_claim_that_no_scope_gives_asks_for_the_one_that_does() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let ask = || world.ask(&client).with("scope", "openid");
+    world.login_with(&browser, ask()).await;
+    let wanted = r#"{"userinfo": {"email": {"essential": true}}}"#;
+    let ask = || ask().with("claims", wanted);
+    // Without a page nobody can be asked for it, and that is no error (OIDC Core 5.5.1).
+    let silent = world.login_with(&browser, ask().with("prompt", "none")).await;
+    assert_eq!(world.redeem(&client, &silent).await.good()["scope"], "openid");
+    let page = browser.get(&ask().path()).await;
+    assert!(page.text().contains("e-mail address"), "{}", page.text());
+    for ask in [ask(), ask().with("prompt", "none")] {
+        let login = world.login_with(&browser, ask).await;
+        let tokens = world.redeem(&client, &login).await.good();
+        assert_eq!(tokens["scope"], "email openid");
+        let told = world.userinfo(&text(&tokens, "access_token")).await.good();
+        assert_eq!(told["email"], "ada@example.com");
+        let (_, claims) = verified(&world, &text(&tokens, "id_token"), &client.id.to_string()).await;
+        assert_eq!(claims.get("email"), None);
+    }
+}
+
+#[tokio::test]
+async fn pages_are_english_whatever_language_is_asked_for() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let metadata = world.json("/.well-known/openid-configuration").await;
+    assert_eq!(strings(&metadata, "ui_locales_supported"), ["en"]);
+    for wish in ["fr-CA fr en", "de", "x y z", "-"] {
+        let page = browser
+            .get(&world.ask(&client).with("ui_locales", wish).path())
+            .await;
+        assert_eq!(page.status, StatusCode::OK, "{wish}");
+        assert!(page.html.contains("<html lang=\"en\""), "{wish}");
+    }
 }
 
 fn strings(metadata: &Value, name: &str) -> Vec<String> {
