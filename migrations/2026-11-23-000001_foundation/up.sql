@@ -166,11 +166,13 @@ CREATE TABLE consents (
     user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
     client_id uuid NOT NULL REFERENCES clients ON DELETE CASCADE,
     scopes text[] NOT NULL,
+    declined text[] NOT NULL,
     presentation bytea NOT NULL,
     granted_at timestamptz NOT NULL,
     last_used_at timestamptz NOT NULL,
     PRIMARY KEY (user_id, client_id)
 );
+COMMENT ON COLUMN consents.declined IS 'Optional scopes that the person left out.';
 COMMENT ON COLUMN consents.presentation IS 'Digest of what the person was shown: name, logo and redirect hosts.';
 CREATE INDEX consents_client ON consents (client_id);
 

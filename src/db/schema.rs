@@ -101,6 +101,7 @@ diesel::table! {
         user_id -> Uuid,
         client_id -> Uuid,
         scopes -> Array<Text>,
+        declined -> Array<Text>,
         presentation -> Binary,
         granted_at -> Timestamptz,
         last_used_at -> Timestamptz,

@@ -55,6 +55,7 @@ fn all() -> Vec<(&'static str, String)> {
         "consent": oauth::Consent::sample();
         "consent-wider": oauth::Consent::sample_wider();
         "consent-changed": oauth::Consent::sample_changed();
+        "consent-changed-meanwhile": oauth::Consent::sample_changed_meanwhile();
         "select-account": oauth::SelectAccount::sample();
         "authorize-error": oauth::AuthorizeError::sample();
         "form-post": oauth::FormPost::sample();

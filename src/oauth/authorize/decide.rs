@@ -4,10 +4,7 @@ use super::{
 use crate::{
     audit::{Action, Actor, Record, Subject},
     identity,
-    oauth::{
-        Authority,
-        consent::{self, Missing},
-    },
+    oauth::{Authority, consent},
     types::{ClientContext, Fault, ScopeSet},
 };
 
@@ -20,12 +17,17 @@ pub enum DecisionError {
     /// Something else must be done first: sign in again, say.
     #[error("the request has another step before it")]
     NotYet,
+    /// The client is not what the page showed: it is to be shown again.
+    #[error("the client was changed meanwhile")]
+    Changed,
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 /// Takes the person's decision about a request. `chosen` are the optional scopes that stayed ticked; none means
-/// that the person said no to all of it.
+/// that the person said no to all of it. `seen` is the [appearance](Waiting::appearance) of the client on the page that
+/// they answer, if they say: otherwise it must be what it was when the request came, so that no page can have shown
+/// anything else.
 ///
 /// # Errors
 ///
@@ -35,9 +37,13 @@ pub async fn decide(
     waiting: &Waiting,
     person: Person<'_>,
     chosen: Option<&ScopeSet>,
+    seen: Option<&str>,
     context: &ClientContext,
 ) -> Result<Answer, DecisionError> {
     let incoming = &waiting.incoming;
+    if chosen.is_some() && waiting.appearance() != seen.unwrap_or(&waiting.appeared) {
+        return Err(DecisionError::Changed);
+    }
     let step = next_step(
         authority,
         incoming,
@@ -99,23 +105,9 @@ pub async fn decide(
         let error = AuthorizationError::new(ErrorCode::AccessDenied, "the person left out every scope");
         return Ok(incoming.reply.error(&error, &authority.issuer));
     }
-    let before = consent::find(&mut transaction, person.user.id, client.id).await?;
-    // What was allowed to another face of the client was not shown again, and does not stand under this one.
-    let standing = before
-        .filter(|_| question.missing != Missing::Everything)
-        .map(|before| before.scopes)
-        .unwrap_or_default();
-    let standing = standing.without(&left_out).union(&scopes);
-    consent::remember(
-        &mut transaction,
-        person.user.id,
-        client.id,
-        &standing,
-        &client.presentation(),
-        now,
-    )
-    .await?;
+    consent::remember(&mut transaction, person.user.id, client, &scopes, &left_out, now).await?;
     record(Action::ConsentGranted, &scopes)
+        .detail("left_out", left_out.to_string())
         .write(&mut transaction)
         .await?;
     transaction.commit().await?;

@@ -24,6 +24,8 @@ pub struct Waiting {
     pub arrived_at: OffsetDateTime,
     /// Whether the person has said that they are who they want to be.
     pub account_chosen: bool,
+    /// How the client looked when the request came.
+    pub(super) appeared: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +35,8 @@ struct Stored {
     account_chosen: bool,
     #[serde(default)]
     silent: bool,
+    #[serde(default)]
+    appeared: String,
 }
 
 impl Waiting {
@@ -42,8 +46,15 @@ impl Waiting {
             request: self.incoming.request.clone(),
             account_chosen: self.account_chosen,
             silent: self.incoming.silent,
+            appeared: self.appeared.clone(),
         };
         serde_json::to_value(stored).map_err(Fault::internal)
+    }
+
+    /// A digest of all that the consent page shows of the client: a person who allows something allows it to this.
+    #[must_use]
+    pub fn appearance(&self) -> String {
+        self.incoming.appearance()
     }
 
     pub(super) async fn save(&self, authority: &Authority) -> Result<(), Fault> {
@@ -83,6 +94,7 @@ pub async fn park(
         incoming: incoming.clone(),
         arrived_at: now,
         account_chosen: false,
+        appeared: incoming.appearance(),
     };
     store::insert(
         &mut *authority.db.connection().await?,
@@ -131,6 +143,7 @@ pub async fn resume(
         },
         arrived_at,
         account_chosen: stored.account_chosen,
+        appeared: stored.appeared,
     }))
 }
 

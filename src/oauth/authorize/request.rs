@@ -7,6 +7,7 @@ use super::{
     claims::{Claims, expected_subject},
 };
 use crate::{
+    crypto::{digest, encode_base64url},
     oauth::{
         Authority,
         clients::{Client, GrantType},
@@ -144,6 +145,24 @@ pub struct Incoming {
     /// Whether it asks that no page be shown (`prompt=none`), whatever else is wrong with it.
     pub silent: bool,
     pub request: Result<AuthorizationRequest, AuthorizationError>,
+}
+
+impl Incoming {
+    /// A digest of what a person is shown of the client beside the scopes, and of which of these can be left out.
+    pub(super) fn appearance(&self) -> String {
+        let client = &self.client;
+        let registered = &client.registration;
+        let host = self.reply.destination().map(|uri| uri.host());
+        let shown = [
+            registered.name.as_str(),
+            client.logo_digest.as_deref().unwrap_or_default(),
+            registered.publisher.as_deref().unwrap_or_default(),
+            if client.publisher_verified { "verified" } else { "" },
+            host.as_deref().unwrap_or_default(),
+            &registered.optional_scopes.to_string(),
+        ];
+        encode_base64url(&digest(shown.join("\u{1f}").as_bytes()))
+    }
 }
 
 /// Bytes of a request: anybody may send one, and it is kept while it waits for somebody to sign in.

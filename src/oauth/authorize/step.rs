@@ -26,6 +26,8 @@ pub struct ConsentQuestion {
     pub ask: ScopeSet,
     /// What was allowed before and is asked for again.
     pub granted: ScopeSet,
+    /// What of `ask` the person left out before.
+    pub declined: ScopeSet,
     pub missing: Missing,
     /// Whether the app was let in before, looking otherwise.
     pub was_connected: bool,
@@ -127,19 +129,18 @@ async fn consent_or_code(
     let mut connection = authority.db.connection().await?;
     let before = consent::find(&mut connection, person.user.id, client.id).await?;
     let missing = consent::missing(before.as_ref(), client, &request.scopes);
-    let was_connected = before.is_some();
+    let declined = consent::declined(before.as_ref(), client);
+    let wanted = request.scopes.without(&declined);
     if missing == Missing::Nothing && !request.prompt.consent {
         let now = authority.clock.now();
         if before.as_ref().is_some_and(|before| before.is_to_be_touched(now)) {
             consent::touch(&mut connection, person.user.id, client.id, now).await?;
         }
-        return issue_code(authority, incoming, request, &request.scopes, person).map(Step::Answer);
+        return issue_code(authority, incoming, request, &wanted, person).map(Step::Answer);
     }
-    let granted = before.map(|before| before.scopes).unwrap_or_default();
-    if client.first_party && !request.prompt.consent {
+    if client.first_party && !request.prompt.consent && !wanted.is_empty() {
         drop(connection);
-        let all = granted.union(&request.scopes);
-        if !remember_first_party(authority, incoming, &all, person, context).await? {
+        if !remember_first_party(authority, incoming, &wanted, person, context).await? {
             return Ok(if request.prompt.none {
                 let error = AuthorizationError::new(ErrorCode::LoginRequired, "the session has just ended");
                 Step::Answer(incoming.reply.error(&error, &authority.issuer))
@@ -147,7 +148,7 @@ async fn consent_or_code(
                 Step::SignIn
             });
         }
-        return issue_code(authority, incoming, request, &request.scopes, person).map(Step::Answer);
+        return issue_code(authority, incoming, request, &wanted, person).map(Step::Answer);
     }
     if request.prompt.none {
         // A claim that cannot be had is left out, and is no error (OIDC Core §5.5.1).
@@ -169,8 +170,9 @@ async fn consent_or_code(
     Ok(Step::Consent(ConsentQuestion {
         ask,
         granted,
+        declined,
         missing,
-        was_connected,
+        was_connected: before.is_some(),
     }))
 }
 
@@ -189,15 +191,8 @@ async fn remember_first_party(
     if !identity::hold_session(&mut transaction, person.session.id).await? {
         return Ok(false);
     }
-    consent::remember(
-        &mut transaction,
-        person.user.id,
-        client.id,
-        scopes,
-        &client.presentation(),
-        now,
-    )
-    .await?;
+    let nothing = ScopeSet::default();
+    consent::remember(&mut transaction, person.user.id, client, scopes, &nothing, now).await?;
     Record::done(
         now,
         Actor::System,

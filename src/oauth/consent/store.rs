@@ -14,6 +14,7 @@ use crate::{
 struct Row {
     client_id: Uuid,
     scopes: Vec<String>,
+    declined: Vec<String>,
     presentation: Vec<u8>,
     granted_at: OffsetDateTime,
     last_used_at: OffsetDateTime,
@@ -24,14 +25,17 @@ impl TryFrom<Row> for Consent {
 
     fn try_from(row: Row) -> Result<Self, Fault> {
         let client_id = ClientId::from_uuid(row.client_id);
-        Ok(Self {
-            client_id,
-            scopes: row
-                .scopes
+        let read = |scopes: &[String], column| {
+            scopes
                 .iter()
                 .map(|scope| scope.parse::<Scope>())
-                .collect::<Result<_, _>>()
-                .map_err(|_cause| Fault::inconsistent("consents", "scopes", client_id))?,
+                .collect::<Result<ScopeSet, _>>()
+                .map_err(|_cause| Fault::inconsistent("consents", column, client_id))
+        };
+        Ok(Self {
+            client_id,
+            scopes: read(&row.scopes, "scopes")?,
+            declined: read(&row.declined, "declined")?,
             presentation: row.presentation,
             granted_at: row.granted_at,
             last_used_at: row.last_used_at,
@@ -67,30 +71,49 @@ pub(in crate::oauth) async fn of_user(
     rows.into_iter().map(Consent::try_from).collect()
 }
 
-/// Remembers what was allowed. `scopes` stand in place of those from before; when it was first allowed stays.
-pub(in crate::oauth) async fn remember(
+/// The consent as it stands, with its row held against others until the transaction ends; an empty one is made where
+/// there is none.
+pub(super) async fn hold(
     connection: &mut AsyncPgConnection,
     user: UserId,
     client: ClientId,
-    scopes: &ScopeSet,
     presentation: &[u8],
     now: OffsetDateTime,
-) -> Result<(), Fault> {
+) -> Result<Consent, Fault> {
+    let nothing = Vec::<String>::new();
     diesel::insert_into(consents::table)
         .values((
             consents::user_id.eq(user.uuid()),
             consents::client_id.eq(client.uuid()),
-            consents::scopes.eq(scopes.to_strings()),
+            consents::scopes.eq(&nothing),
+            consents::declined.eq(&nothing),
             consents::presentation.eq(presentation),
             consents::granted_at.eq(now),
             consents::last_used_at.eq(now),
         ))
         .on_conflict((consents::user_id, consents::client_id))
         .do_update()
+        .set(consents::last_used_at.eq(now))
+        .returning(Row::as_returning())
+        .get_result(connection)
+        .await?
+        .try_into()
+}
+
+/// Writes what is allowed from now on; when it was first allowed stays.
+pub(super) async fn replace(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    client: ClientId,
+    scopes: &ScopeSet,
+    declined: &ScopeSet,
+    presentation: &[u8],
+) -> Result<(), Fault> {
+    diesel::update(consents::table.find((user.uuid(), client.uuid())))
         .set((
             consents::scopes.eq(scopes.to_strings()),
+            consents::declined.eq(declined.to_strings()),
             consents::presentation.eq(presentation),
-            consents::last_used_at.eq(now),
         ))
         .execute(connection)
         .await?;

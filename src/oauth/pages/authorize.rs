@@ -1,19 +1,14 @@
 use actix_web::{HttpResponse, http::StatusCode, web::Data};
 
-use super::face;
+use super::consent;
 use crate::{
     identity::http::{Sent, SignedIn, Visitor},
     oauth::{
         Authority, LoggedRequest,
-        authorize::{
-            self, Answer, ConsentQuestion, DecisionError, Incoming, ParkError, Person, Step, Untrusted,
-            Waiting, Way,
-        },
-        consent::Missing,
-        scopes::{self, Catalogue},
+        authorize::{self, Answer, Incoming, ParkError, Person, Step, Untrusted, Waiting, Way},
         views,
     },
-    types::{AuthorizationRequestId, Fault, ScopeSet},
+    types::{AuthorizationRequestId, Fault},
     web::{
         Failure, Form, FormAction, Parameters, Query, Unreadable, current_request_id, html, html_with,
         page::RequestBanner, see_other,
@@ -97,24 +92,16 @@ pub(super) async fn go_on(
     go_on_with(&authority, &visitor, &waiting).await
 }
 
-async fn go_on_with(
+pub(super) async fn go_on_with(
     authority: &Authority,
     visitor: &Visitor,
     waiting: &Waiting,
 ) -> Result<HttpResponse, Failure> {
-    let step = authorize::next_step(
-        authority,
-        &waiting.incoming,
-        visitor.signed_in.as_ref().map(person),
-        Some(waiting.arrived_at),
-        waiting.account_chosen,
-        &visitor.context,
-    )
-    .await?;
+    let step = next_step(authority, visitor, waiting, visitor.signed_in.as_ref()).await?;
     show(authority, visitor, waiting, step).await
 }
 
-async fn resume(
+pub(super) async fn resume(
     authority: &Authority,
     visitor: &Visitor,
     parameters: &Parameters,
@@ -125,7 +112,7 @@ async fn resume(
     Ok(authorize::resume(authority, id, visitor.browser.digest()).await?)
 }
 
-async fn show(
+pub(super) async fn show(
     authority: &Authority,
     visitor: &Visitor,
     waiting: &Waiting,
@@ -137,100 +124,27 @@ async fn show(
         Step::SignIn => Ok(see_other(&format!("/sign-in?request={}", waiting.id))),
         Step::SelectAccount => select_account_page(visitor, waiting),
         Step::Consent(question) => {
-            let catalogue = scopes::catalogue(&mut *authority.db.connection().await?).await?;
-            let page = consent_page(visitor, waiting, &question, &catalogue)?;
+            let page = consent::page(authority, visitor, waiting, &question).await?;
             Ok(with_form_action(html(&page)?, incoming))
         }
     }
 }
 
-fn consent_page(
+pub(super) async fn next_step(
+    authority: &Authority,
     visitor: &Visitor,
     waiting: &Waiting,
-    question: &ConsentQuestion,
-    catalogue: &Catalogue,
-) -> Result<views::Consent, Failure> {
-    let incoming = &waiting.incoming;
-    let client = &incoming.client;
-    let destination = incoming
-        .reply
-        .destination()
-        .ok_or_else(|| Fault::internal("a registered redirect URI that does not read"))?;
-    let scopes = catalogue.in_order(&question.ask).into_iter().map(|scope| {
-        let entry = catalogue.find(scope.as_str());
-        let optional = client.registration.optional_scopes.contains(scope.as_str());
-        views::ConsentScope {
-            name: scope.to_string(),
-            description: entry.map_or_else(|| scope.to_string(), |entry| entry.description.clone()),
-            sensitive: entry.is_none_or(|entry| entry.sensitive),
-            optional,
-            ticked: optional,
-        }
-    });
-    let described = |scope: &crate::types::Scope| {
-        catalogue
-            .find(scope.as_str())
-            .map_or_else(|| scope.to_string(), |entry| entry.description.clone())
-    };
-    Ok(views::Consent {
-        frame: visitor.frame()?,
-        request: waiting.id.to_string(),
-        app: face(client),
-        reason: match &question.missing {
-            Missing::Nothing => views::ConsentReason::Asked,
-            Missing::Scopes(_) => views::ConsentReason::Wider,
-            Missing::Everything if question.was_connected => views::ConsentReason::Changed,
-            Missing::Everything => views::ConsentReason::First,
-        },
-        redirect_host: destination.host(),
-        loopback: destination.is_loopback(),
-        native: destination.is_private_use(),
-        scopes: scopes.collect(),
-        granted: catalogue
-            .in_order(&question.granted)
-            .into_iter()
-            .map(described)
-            .collect(),
-    })
-}
-
-/// `POST /oauth/consent`
-pub(super) async fn decided(authority: Data<Authority>, sent: Sent) -> Result<HttpResponse, Failure> {
-    let is_ours = sent.is_ours()?;
-    let Sent { visitor, form } = sent;
-    let Some(waiting) = resume(&authority, &visitor, &form).await? else {
-        return gone_page(&visitor);
-    };
-    let (true, Some(signed_in)) = (is_ours, &visitor.signed_in) else {
-        return Ok(ask_again(&waiting));
-    };
-    let chosen: Option<ScopeSet> = match form.text("decision") {
-        "approve" => Some(form.all("scope").filter_map(|scope| scope.parse().ok()).collect()),
-        "deny" => None,
-        _ => {
-            return Err(Failure::BadRequest(
-                "Say whether you allow it or not: use one of the two buttons.".into(),
-            ));
-        }
-    };
-    let decision = authorize::decide(
-        &authority,
-        &waiting,
-        person(signed_in),
-        chosen.as_ref(),
+    signed_in: Option<&SignedIn>,
+) -> Result<Step, Fault> {
+    authorize::next_step(
+        authority,
+        &waiting.incoming,
+        signed_in.map(person),
+        Some(waiting.arrived_at),
+        waiting.account_chosen,
         &visitor.context,
     )
-    .await;
-    match decision {
-        Ok(answer) => send(&authority, &waiting.incoming, answer),
-        // Decided meanwhile by a second click, it has gone; otherwise there is another step before it.
-        Err(DecisionError::NotYet) => match resume(&authority, &visitor, &form).await? {
-            Some(waiting) => go_on_with(&authority, &visitor, &waiting).await,
-            None => gone_page(&visitor),
-        },
-        Err(DecisionError::Gone) => gone_page(&visitor),
-        Err(DecisionError::Fault(fault)) => Err(fault.into()),
-    }
+    .await
 }
 
 fn select_account_page(visitor: &Visitor, waiting: &Waiting) -> Result<HttpResponse, Failure> {
@@ -281,18 +195,18 @@ pub(super) async fn account_chosen(authority: Data<Authority>, sent: Sent) -> Re
 
 /// On with a request, whose next step shows afresh. So it goes on too when the session has ended under a page, or has
 /// got a new cookie: what was sent from that page decides nothing.
-fn ask_again(waiting: &Waiting) -> HttpResponse {
+pub(super) fn ask_again(waiting: &Waiting) -> HttpResponse {
     see_other(&format!("/oauth/authorize/continue?request={}", waiting.id))
 }
 
-fn person(signed_in: &SignedIn) -> Person<'_> {
+pub(super) fn person(signed_in: &SignedIn) -> Person<'_> {
     Person {
         user: &signed_in.user,
         session: &signed_in.session,
     }
 }
 
-fn with_form_action(mut response: HttpResponse, incoming: &Incoming) -> HttpResponse {
+pub(super) fn with_form_action(mut response: HttpResponse, incoming: &Incoming) -> HttpResponse {
     if let Some(uri) = incoming.reply.destination() {
         response.extensions_mut().insert(FormAction(uri.form_action()));
     }
@@ -300,7 +214,11 @@ fn with_form_action(mut response: HttpResponse, incoming: &Incoming) -> HttpResp
 }
 
 /// Sends the browser back to the client. 303, so that a POST of ours is never repeated there (RFC 9700 §4.12).
-fn send(authority: &Authority, incoming: &Incoming, answer: Answer) -> Result<HttpResponse, Failure> {
+pub(super) fn send(
+    authority: &Authority,
+    incoming: &Incoming,
+    answer: Answer,
+) -> Result<HttpResponse, Failure> {
     log(authority, incoming, &answer);
     match answer.way {
         Way::Redirect { location } => Ok(see_other(&location)),
@@ -390,7 +308,7 @@ fn untrusted_page(
 }
 
 /// The request was decided, has run out, or belongs to another browser: all alike.
-fn gone_page(visitor: &Visitor) -> Result<HttpResponse, Failure> {
+pub(super) fn gone_page(visitor: &Visitor) -> Result<HttpResponse, Failure> {
     let page = views::AuthorizeError {
         frame: visitor.frame()?,
         heading: "This request is no longer waiting".to_owned(),

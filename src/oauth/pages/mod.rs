@@ -2,6 +2,7 @@
 
 mod authorize;
 mod connected;
+mod consent;
 mod waiting;
 
 use actix_web::web::{self, ServiceConfig};
@@ -22,7 +23,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(
             web::resource("/oauth/consent")
                 .route(web::get().to(authorize::go_on))
-                .route(web::post().to(authorize::decided)),
+                .route(web::post().to(consent::decided)),
         )
         .service(
             web::resource("/oauth/select-account")

@@ -61,6 +61,10 @@ pub struct Consent {
     pub frame: Frame,
     /// The id of the waiting request.
     pub request: String,
+    /// A digest of what the page shows of the app; goes back with the form.
+    pub seen: String,
+    /// Whether the app was changed while this page was open before.
+    pub changed_meanwhile: bool,
     pub app: AppFace,
     pub reason: ConsentReason,
     /// The host that the browser will be sent to; for a private-use scheme, the scheme.
@@ -95,6 +99,8 @@ impl Consent {
         Self {
             frame: Frame::sample(),
             request: "arq_01kasample0000000000000000".to_owned(),
+            seen: "sample-digest".to_owned(),
+            changed_meanwhile: false,
             app: AppFace::sample(),
             reason: ConsentReason::First,
             redirect_host: "fieldnotes.example".to_owned(),
@@ -144,6 +150,14 @@ impl Consent {
     pub fn sample_changed() -> Self {
         Self {
             reason: ConsentReason::Changed,
+            ..Self::sample()
+        }
+    }
+
+    #[must_use]
+    pub fn sample_changed_meanwhile() -> Self {
+        Self {
+            changed_meanwhile: true,
             ..Self::sample()
         }
     }

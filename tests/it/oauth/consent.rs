@@ -9,7 +9,7 @@ use claviger::{
 use reqwest::StatusCode;
 
 use super::flow::{Client, World, create_user, landed, parameter, text};
-use crate::support::browser::{Browser, Page};
+use crate::support::browser::{Browser, Form, Page};
 
 async fn ask(world: &World, browser: &Browser, client: &Client, scope: &str) -> Page {
     browser.get(&world.ask(client).with("scope", scope).path()).await
@@ -25,6 +25,37 @@ fn is_consent(page: &Page) -> bool {
 
 fn has_code(page: &Page) -> bool {
     parameter(&landed(page), "code").is_some()
+}
+
+/// The form of the page, with a yes.
+fn consent_form(page: &Page) -> Form {
+    let mut forms = page.forms().into_iter();
+    let mut form = forms.find(|form| form.action.path() == "/oauth/consent").unwrap();
+    form.fields.push(("decision".to_owned(), "approve".to_owned()));
+    form
+}
+
+/// What a developer changes of a client.
+type Edit = fn(&mut Registration);
+
+/// Changes a client as its developer does.
+async fn change(world: &World, client: &Client, change: impl FnOnce(&mut Registration)) {
+    let authority = &world.app.authority;
+    let entity = authority.clients.get(client.id).await.unwrap().unwrap();
+    let mut registration = entity.registration.clone();
+    change(&mut registration);
+    edit_client(authority, &entity, &registration, By::OPERATOR)
+        .await
+        .unwrap();
+}
+
+async fn disconnect(browser: &Browser, client: &Client) {
+    let page = browser.get(&format!("/account/apps/{}", client.id)).await;
+    let mut forms = page.forms().into_iter();
+    let form = forms
+        .find(|form| form.action.path().ends_with("/disconnect"))
+        .unwrap();
+    browser.send(&form).await;
 }
 
 async fn approve(browser: &Browser, page: &Page) -> Page {
@@ -173,18 +204,12 @@ async fn a_client_that_looks_otherwise_is_asked_about_again() {
     let browser = world.browser().await;
     let page = ask(&world, &browser, &client, "openid email").await;
     approve(&browser, &page).await;
-    let authority = &world.app.authority;
-    let change = async |change: &dyn Fn(&mut Registration)| {
-        let entity = authority.clients.get(client.id).await.unwrap().unwrap();
-        let mut registration = entity.registration.clone();
-        change(&mut registration);
-        edit_client(authority, &entity, &registration, By::OPERATOR)
-            .await
-            .unwrap();
-    };
     // What nobody sees makes no difference.
-    change(&|registration| registration.retry_window = Some(Duration::from_secs(1))).await;
-    change(&|registration| {
+    change(&world, &client, |registration| {
+        registration.retry_window = Some(Duration::from_secs(1));
+    })
+    .await;
+    change(&world, &client, |registration| {
         registration
             .redirect_uris
             .push("https://app.example/second".parse().unwrap());
@@ -192,7 +217,10 @@ async fn a_client_that_looks_otherwise_is_asked_about_again() {
     .await;
     assert!(has_code(&ask(&world, &browser, &client, "openid").await));
 
-    change(&|registration| registration.name = "Weather Watch Pro".to_owned()).await;
+    change(&world, &client, |registration| {
+        registration.name = "Weather Watch Pro".to_owned();
+    })
+    .await;
     let page = ask(&world, &browser, &client, "openid").await;
     assert!(
         is_consent(&page) && page.text().contains("has changed"),
@@ -204,7 +232,7 @@ async fn a_client_that_looks_otherwise_is_asked_about_again() {
     // The e-mail address was allowed to another name, and is asked for anew.
     assert!(is_consent(&ask(&world, &browser, &client, "openid email").await));
 
-    change(&|registration| {
+    change(&world, &client, |registration| {
         registration
             .redirect_uris
             .push("https://elsewhere.example/cb".parse().unwrap());
@@ -264,6 +292,111 @@ async fn optional_scopes_can_be_left_out() {
     assert_eq!(tokens["scope"], "offline_access openid profile");
     let userinfo = world.userinfo(&text(&tokens, "access_token")).await.good();
     assert!(userinfo.get("email").is_none() && userinfo["name"] == "Ada");
+
+    // The same request is not asked about again, and gets what it got.
+    let again = world.login(&browser, &client).await;
+    assert_eq!(
+        world.redeem(&client, &again).await.good()["scope"],
+        "offline_access openid profile"
+    );
+    let silent = browser
+        .get(&world.ask(&client).with("prompt", "none").path())
+        .await;
+    assert!(has_code(&silent));
+
+    // Whoever is asked all the same can change their mind, and need not.
+    let email_is_ticked = |page: &Page| {
+        let mut forms = page.forms().into_iter();
+        let form = forms.find(|form| form.action.path() == "/oauth/consent").unwrap();
+        form.fields
+            .iter()
+            .any(|(name, value)| name == "scope" && value == "email")
+    };
+    let asked = browser
+        .get(&world.ask(&client).with("prompt", "consent").path())
+        .await;
+    assert!(asked.html.contains("value=\"email\"") && !email_is_ticked(&asked));
+    approve(&browser, &asked).await;
+    assert!(has_code(&ask(&world, &browser, &client, "openid email").await));
+    let nothing_else = ask(&world, &browser, &client, "email").await;
+    assert!(is_consent(&nothing_else) && !email_is_ticked(&nothing_else));
+    let silent = world.ask(&client).with("scope", "email").with("prompt", "none");
+    let silent = landed(&browser.get(&silent.path()).await);
+    assert_eq!(parameter(&silent, "error").as_deref(), Some("consent_required"));
+    let page = browser
+        .submit(&nothing_else, &[("scope", "email"), ("decision", "approve")])
+        .await;
+    assert!(has_code(&page));
+    let now = world.login(&browser, &client).await;
+    assert_eq!(
+        world.redeem(&client, &now).await.good()["scope"],
+        "email offline_access openid profile"
+    );
+}
+
+#[tokio::test]
+async fn what_was_left_out_is_asked_again_when_the_client_cannot_do_without() {
+    let world = World::start().await;
+    let client = world
+        .register(|registration| registration.optional_scopes = "email".parse().unwrap())
+        .await;
+    let browser = world.browser().await;
+    let page = ask(&world, &browser, &client, "openid email").await;
+    let mut form = consent_form(&page);
+    form.fields.retain(|(name, _)| name != "scope");
+    assert!(has_code(&browser.send(&form).await));
+    assert!(has_code(&ask(&world, &browser, &client, "openid email").await));
+    change(&world, &client, |registration| {
+        registration.optional_scopes = "".parse().unwrap();
+    })
+    .await;
+    assert!(is_consent(&ask(&world, &browser, &client, "openid email").await));
+}
+
+#[tokio::test]
+async fn an_app_that_was_changed_while_somebody_read_the_page_is_shown_again() {
+    let world = World::start().await;
+    let client = world
+        .register(|registration| registration.optional_scopes = "email".parse().unwrap())
+        .await;
+    let browser = world.browser().await;
+    let changes: [(&str, Edit); 3] = [
+        ("name", |registration| registration.name = "Your Bank".to_owned()),
+        ("publisher", |registration| {
+            registration.publisher = Some("Your Bank Ltd".to_owned());
+        }),
+        ("optional", |registration| {
+            registration.optional_scopes = "".parse().unwrap();
+        }),
+    ];
+    for (what, edit) in changes {
+        let page = browser.get(&world.ask(&client).path()).await;
+        let without = browser.get(&world.ask(&client).path()).await;
+        let deny = browser.get(&world.ask(&client).path()).await;
+        change(&world, &client, edit).await;
+        let page = approve(&browser, &page).await;
+        assert_eq!(page.status, StatusCode::CONFLICT, "{what}");
+        assert!(
+            is_consent(&page) && page.text().contains("was changed while you were reading"),
+            "{what}: {}",
+            page.text()
+        );
+        // Nor does it help to keep silent about what was seen.
+        let mut silent = consent_form(&without);
+        silent.fields.retain(|(name, _)| name != "seen");
+        assert_eq!(browser.send(&silent).await.status, StatusCode::CONFLICT, "{what}");
+        assert_eq!(world.number("SELECT count(*) FROM consents").await, 0, "{what}");
+        let denied = browser.submit(&deny, &[("decision", "deny")]).await;
+        assert!(denied.leads_to().is_some(), "{what}");
+        // What is allowed now is what is shown now.
+        assert!(has_code(&approve(&browser, &page).await), "{what}");
+        disconnect(&browser, &client).await;
+    }
+    // Who does not say what they saw, saw what was there all the time.
+    let page = browser.get(&world.ask(&client).path()).await;
+    let mut silent = consent_form(&page);
+    silent.fields.retain(|(name, _)| name != "seen");
+    assert!(has_code(&browser.send(&silent).await));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use futures_util::future::{join, join_all};
 use reqwest::StatusCode;
 use tokio::sync::Barrier;
 
-use super::flow::{Answer, Client, Login, World, text};
+use super::flow::{Answer, Client, Login, World, landed, parameter, text};
 
 const CROWD: usize = 200;
 
@@ -231,4 +231,34 @@ async fn a_double_click_gives_one_code() {
     }
     let consents = "SELECT count(*) FROM audit_records WHERE action = 'consent.granted'";
     assert_eq!(world.number(consents).await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_tabs_neither_loses_what_the_other_allowed() {
+    let world = World::start().await;
+    let browser = world.browser().await;
+    for round in 0..10 {
+        let client = world.confidential().await;
+        // Once with a consent that stands already, once without.
+        if round % 2 == 0 {
+            let page = browser
+                .get(&world.ask(&client).with("scope", "openid").path())
+                .await;
+            browser.submit(&page, &[("decision", "approve")]).await;
+        }
+        let mut clicks = Vec::new();
+        for scope in ["email", "profile", "offline_access", "openid"] {
+            let page = browser.get(&world.ask(&client).with("scope", scope).path()).await;
+            if page.leads_to().is_none() {
+                clicks.push(page);
+            }
+        }
+        let click = async |page| browser.submit(page, &[("decision", "approve")]).await;
+        for page in join_all(clicks.iter().map(click)).await {
+            assert!(page.leads_to().is_some(), "{}", page.text());
+        }
+        let silent = world.ask(&client).with("prompt", "none");
+        let answer = landed(&browser.get(&silent.path()).await);
+        assert!(parameter(&answer, "code").is_some(), "round {round}: {answer}");
+    }
 }
