@@ -159,6 +159,8 @@ settings! {
         access_token_alg: SigningAlgorithm = SigningAlgorithm::ES256;
         /// How long a client that authenticates may repeat a refresh whose answer it lost; 0s to 60s. A client may have its own.
         retry_window: Span = Span::seconds(10);
+        /// Ask for consent each time where an app cannot prove who it is: a public client that answers on loopback or by a private-use scheme (RFC 8252 §8.6). False remembers consent for these apps too; PKCE binds their codes either way.
+        ask_native_apps_again: bool = false;
         /// How long a signing key signs before the next one takes over.
         signing_key_rotation: Span = Span::days(90);
         /// How long a signing key is published before it signs; longer than clients cache the JWKS.

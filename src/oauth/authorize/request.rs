@@ -10,7 +10,7 @@ use crate::{
     crypto::{digest, encode_base64url},
     oauth::{
         Authority,
-        clients::{Client, GrantType},
+        clients::{Client, ClientKind, GrantType},
         error::legal_description,
         pkce,
     },
@@ -148,6 +148,16 @@ pub struct Incoming {
 }
 
 impl Incoming {
+    /// Whether another program on the person's device could have sent it under this client's name: the client proves
+    /// itself by no secret, and the answer goes to whoever listens on loopback or claims the scheme (RFC 8252 §8.6).
+    pub(super) fn is_of_unproved_native_app(&self) -> bool {
+        self.client.registration.kind == ClientKind::Public
+            && self
+                .reply
+                .destination()
+                .is_none_or(|uri| uri.is_loopback() || uri.is_private_use())
+    }
+
     /// A digest of what a person is shown of the client beside the scopes, and of which of these can be left out.
     pub(super) fn appearance(&self) -> String {
         let client = &self.client;

@@ -129,16 +129,18 @@ async fn consent_or_code(
     let mut connection = authority.db.connection().await?;
     let before = consent::find(&mut connection, person.user.id, client.id).await?;
     let missing = consent::missing(before.as_ref(), client, &request.scopes);
+    let ask_anyway = request.prompt.consent
+        || (authority.config.oauth.ask_native_apps_again && incoming.is_of_unproved_native_app());
     let declined = consent::declined(before.as_ref(), client);
     let wanted = request.scopes.without(&declined);
-    if missing == Missing::Nothing && !request.prompt.consent {
+    if missing == Missing::Nothing && !ask_anyway {
         let now = authority.clock.now();
         if before.as_ref().is_some_and(|before| before.is_to_be_touched(now)) {
             consent::touch(&mut connection, person.user.id, client.id, now).await?;
         }
         return issue_code(authority, incoming, request, &wanted, person).map(Step::Answer);
     }
-    if client.first_party && !request.prompt.consent && !wanted.is_empty() {
+    if client.first_party && !ask_anyway && !wanted.is_empty() {
         drop(connection);
         if !remember_first_party(authority, incoming, &wanted, person, context).await? {
             return Ok(if request.prompt.none {
@@ -163,7 +165,7 @@ async fn consent_or_code(
         return Ok(Step::Answer(incoming.reply.error(&error, &authority.issuer)));
     }
     let ask = match &missing {
-        Missing::Scopes(new) if !request.prompt.consent => new.clone(),
+        Missing::Scopes(new) if !ask_anyway => new.clone(),
         Missing::Scopes(_) | Missing::Nothing | Missing::Everything => request.scopes.clone(),
     };
     let granted = request.scopes.without(&ask);

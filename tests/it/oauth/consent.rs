@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger::{
     audit::By,
-    oauth::clients::{Registration, edit_client},
+    oauth::clients::{ClientKind, Registration, edit_client},
 };
 use reqwest::StatusCode;
 
@@ -551,4 +551,48 @@ async fn connected_apps_are_shown_and_taken_back() {
             .contains("Weather Watch")
     );
     assert!(is_consent(&browser.get(&world.ask(&client).path()).await));
+}
+
+#[tokio::test]
+async fn an_app_that_cannot_prove_itself_is_asked_about_each_time_where_the_operator_wants_that() {
+    const SCHEME: &str = "com.example.weather:/callback";
+    const LOOPBACK: &str = "http://127.0.0.1/callback";
+    const HTTPS: &str = super::flow::CALLBACK;
+    for wanted in [false, true] {
+        let world = World::with(|config| config.oauth.ask_native_apps_again = wanted).await;
+        let browser = world.browser().await;
+        for (uri, kind, first_party, is_asked) in [
+            (SCHEME, ClientKind::Public, false, wanted),
+            (LOOPBACK, ClientKind::Public, false, wanted),
+            (LOOPBACK, ClientKind::Public, true, wanted),
+            (LOOPBACK, ClientKind::Confidential, false, false),
+            (HTTPS, ClientKind::Public, false, false),
+        ] {
+            let case = format!("{uri} {kind:?} {first_party} {wanted}");
+            let client = world
+                .register_as(first_party, |registration| {
+                    registration.kind = kind;
+                    registration.redirect_uris = vec![uri.parse().unwrap()];
+                })
+                .await;
+            let page = browser.get(&world.ask(&client).path()).await;
+            assert_eq!(is_consent(&page), !first_party || wanted, "{case}");
+            if is_consent(&page) {
+                assert!(has_code(&approve(&browser, &page).await), "{case}");
+            }
+            let again = browser.get(&world.ask(&client).path()).await;
+            assert_eq!(is_consent(&again), is_asked, "{case}");
+            let silent = landed(
+                &browser
+                    .get(&world.ask(&client).with("prompt", "none").path())
+                    .await,
+            );
+            let error = parameter(&silent, "error");
+            assert_eq!(error.as_deref(), is_asked.then_some("consent_required"), "{case}");
+            if is_asked {
+                assert!(again.text().contains("asks again"), "{}", again.text());
+                assert!(has_code(&approve(&browser, &again).await), "{case}");
+            }
+        }
+    }
 }
