@@ -49,13 +49,14 @@ pub async fn edit_client(
     by: By<'_>,
 ) -> Result<(), RegisterError> {
     let mut transaction = authority.db.begin().await?;
+    let catalogue = scopes::held(&mut transaction, &registration.scopes).await?;
     let client = unchanged(&mut transaction, client).await?;
     let before = &client.registration;
     let registration = Registration {
         kind: before.kind,
         ..registration.clone()
     };
-    registration.check(&scopes::catalogue(&mut transaction).await?, client.first_party)?;
+    registration.check(&catalogue, client.first_party)?;
     if client.first_party && !by.operator {
         keep_within(before, &registration)?;
     }
@@ -183,9 +184,10 @@ pub async fn vouch_for_client(
     by: By<'_>,
 ) -> Result<(), RegisterError> {
     let mut transaction = authority.db.begin().await?;
+    let catalogue = scopes::held(&mut transaction, &client.registration.scopes).await?;
     let client = unchanged(&mut transaction, client).await?;
     let registration = &client.registration;
-    registration.check(&scopes::catalogue(&mut transaction).await?, first_party)?;
+    registration.check(&catalogue, first_party)?;
     if publisher_verified && registration.publisher.is_none() {
         return Err(RegistrationError::NoPublisher.into());
     }

@@ -50,7 +50,10 @@ pub async fn register_client(
     if !accounts::lock_app(&mut transaction, app).await? {
         return Err(RegisterError::Gone);
     }
-    registration.check(&scopes::catalogue(&mut transaction).await?, first_party)?;
+    registration.check(
+        &scopes::held(&mut transaction, &registration.scopes).await?,
+        first_party,
+    )?;
     if !store::insert(&mut transaction, id, app, registration, first_party, now).await? {
         return Err(RegisterError::Again);
     }

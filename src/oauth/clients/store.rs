@@ -3,12 +3,14 @@
 mod find;
 mod logo;
 mod read;
+mod scopes;
 mod secrets;
 
 pub use find::{Found, find};
 pub use logo::logo;
 pub(super) use logo::set_logo;
 pub use read::{all_clients, client, clients_of_app, count_by_app};
+pub use scopes::drop_scope;
 pub(super) use secrets::{delete_ended_secrets, delete_secret, end_secrets, insert_secret, rehash_secret};
 
 use diesel::prelude::*;
@@ -193,20 +195,4 @@ pub(super) async fn lock(connection: &mut AsyncPgConnection, id: ClientId) -> Re
         .await
         .optional()?;
     Ok(found.is_some())
-}
-
-/// Takes a scope out of every client's ceiling, and says whose that was.
-///
-/// # Errors
-///
-/// If the database is out of reach.
-pub async fn drop_scope(connection: &mut AsyncPgConnection, name: &str) -> Result<Vec<ClientId>, Fault> {
-    use diesel::dsl::array_remove;
-
-    let ids: Vec<Uuid> = diesel::update(clients::table.filter(clients::scopes.contains(vec![name])))
-        .set(clients::scopes.eq(array_remove(clients::scopes, name)))
-        .returning(clients::id)
-        .get_results(connection)
-        .await?;
-    Ok(ids.into_iter().map(ClientId::from_uuid).collect())
 }

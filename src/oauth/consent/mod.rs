@@ -4,7 +4,7 @@ mod remember;
 mod store;
 
 pub(super) use remember::remember;
-pub(super) use store::{find, of_user, remove, remove_all, touch};
+pub(super) use store::{drop_scope, find, of_user, remove, remove_all, touch};
 
 use std::time::Duration;
 

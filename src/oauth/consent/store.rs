@@ -157,3 +157,36 @@ pub(in crate::oauth) async fn remove_all(
         .await?;
     Ok(clients.into_iter().map(ClientId::from_uuid).collect())
 }
+
+/// Takes a scope out of all that people have allowed these clients, or denied them. The rows are held against
+/// redemptions first, so that none goes by what was there before.
+pub(in crate::oauth) async fn drop_scope(
+    connection: &mut AsyncPgConnection,
+    name: &str,
+    clients: &[ClientId],
+) -> Result<(), Fault> {
+    use diesel::dsl::array_remove;
+
+    let clients: Vec<Uuid> = clients.iter().map(|id| id.uuid()).collect();
+    let with_it = || {
+        let allowed = consents::scopes.contains(vec![name]);
+        let declined = consents::declined.contains(vec![name]);
+        consents::table
+            .filter(consents::client_id.eq_any(&clients))
+            .filter(allowed.or(declined))
+    };
+    let _held: Vec<Uuid> = with_it()
+        .order((consents::user_id, consents::client_id))
+        .select(consents::user_id)
+        .for_update()
+        .load(connection)
+        .await?;
+    diesel::update(with_it())
+        .set((
+            consents::scopes.eq(array_remove(consents::scopes, name)),
+            consents::declined.eq(array_remove(consents::declined, name)),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

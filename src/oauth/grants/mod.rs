@@ -8,7 +8,7 @@ mod store;
 pub use model::{Fingerprint, Grant, RevokedReason};
 pub use rotation::{Rotation, judge};
 pub(super) use store::{
-    NewGrant, Next, Rotated, by_code, delete_ended, find, insert, lock, move_to, of_user, of_user_at_client,
-    reseal_contexts, revoke, rotate,
+    NewGrant, Next, Rotated, by_code, delete_ended, drop_scope, find, insert, lock, move_to, of_user,
+    of_user_at_client, reseal_contexts, revoke, rotate,
 };
 pub use store::{live_of_client, live_of_user};

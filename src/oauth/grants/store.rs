@@ -1,3 +1,7 @@
+mod scopes;
+
+pub(in crate::oauth) use scopes::drop_scope;
+
 use diesel::{dsl::sql, prelude::*, sql_types};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;

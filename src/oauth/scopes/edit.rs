@@ -1,7 +1,9 @@
-use super::{BUILT_IN, Entry, catalogue, store};
+use diesel_async::AsyncPgConnection;
+
+use super::{Audience, BUILT_IN, Entry, catalogue, store};
 use crate::{
     audit::{Action, Actor, Record, Subject},
-    oauth::{Authority, clients},
+    oauth::{Authority, clients, consent, grants},
     revocation::{self, Reason},
     types::{ClientContext, Fault},
 };
@@ -19,7 +21,7 @@ pub enum ScopeError {
     Fault(#[from] Fault),
 }
 
-/// Adds a scope, or changes the one of that name.
+/// Adds a scope, or changes the one of that name. Clients that it is not for any more lose it, as if it were removed.
 ///
 /// # Errors
 ///
@@ -40,6 +42,7 @@ pub async fn add_scope(
         .find(entry.scope.as_str())
         .is_some();
     store::upsert(&mut transaction, entry, now).await?;
+    let changed = take_away(&mut transaction, entry.scope.as_str(), Some(entry.audience)).await?;
     let action = if known {
         Action::ScopeChanged
     } else {
@@ -48,14 +51,17 @@ pub async fn add_scope(
     Record::done(now, actor, action, Subject::Scope(entry.scope.to_string()))
         .from(context)
         .detail("description", entry.description.as_str())
+        .detail("audience", entry.audience.name())
+        .detail("clients", changed.len())
         .write(&mut transaction)
         .await?;
-    transaction.commit().await?;
+    authority.commit(transaction, &changed, Reason::Changed).await?;
     Ok(())
 }
 
-/// Removes a scope, from the catalogue and from every client's ceiling: nobody can ask for it any more when
-/// this returns. Access tokens that were given keep it until they expire; no refresh gives it any more.
+/// Removes a scope, from the catalogue and from every client: nobody can ask for it any more when this returns, and what
+/// people allowed before does not come back with a scope of the same name. Access tokens that were given keep it until
+/// they expire; no refresh gives it any more.
 ///
 /// # Errors
 ///
@@ -73,7 +79,7 @@ pub async fn remove_scope(
     if !store::delete(&mut transaction, name).await? {
         return Err(ScopeError::Unknown(name.to_owned()));
     }
-    let clients = clients::drop_scope(&mut transaction, name).await?;
+    let changed = take_away(&mut transaction, name, None).await?;
     Record::done(
         authority.clock.now(),
         actor,
@@ -81,10 +87,22 @@ pub async fn remove_scope(
         Subject::Scope(name.to_owned()),
     )
     .from(context)
-    .detail("clients", clients.len())
+    .detail("clients", changed.len())
     .write(&mut transaction)
     .await?;
-    let changed: Vec<_> = clients.into_iter().map(revocation::Subject::Client).collect();
     authority.commit(transaction, &changed, Reason::Changed).await?;
     Ok(())
+}
+
+/// Takes a scope from the clients that it is not for: out of their ceilings, of what people have allowed them, and of
+/// what they hold. Says which clients are not what they were.
+async fn take_away(
+    connection: &mut AsyncPgConnection,
+    name: &str,
+    audience: Option<Audience>,
+) -> Result<Vec<revocation::Subject>, Fault> {
+    let clients = clients::drop_scope(connection, name, audience).await?;
+    consent::drop_scope(connection, name, &clients).await?;
+    grants::drop_scope(connection, name, &clients).await?;
+    Ok(clients.into_iter().map(revocation::Subject::Client).collect())
 }

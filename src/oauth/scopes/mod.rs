@@ -4,7 +4,7 @@ mod edit;
 mod store;
 
 pub use edit::{ScopeError, add_scope, remove_scope};
-pub use store::catalogue;
+pub use store::{catalogue, held};
 
 use std::str::FromStr;
 

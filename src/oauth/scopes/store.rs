@@ -3,7 +3,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 
 use super::{Catalogue, Entry};
-use crate::{db::schema::scopes, types::Fault};
+use crate::{
+    db::schema::scopes,
+    types::{Fault, ScopeSet},
+};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = scopes, check_for_backend(diesel::pg::Pg))]
@@ -39,6 +42,26 @@ pub async fn catalogue(connection: &mut AsyncPgConnection) -> Result<Catalogue, 
     let rows = scopes::table
         .order((scopes::created_at, scopes::name))
         .select(Row::as_select())
+        .load(connection)
+        .await?;
+    rows.into_iter()
+        .map(Entry::try_from)
+        .collect::<Result<_, _>>()
+        .map(Catalogue)
+}
+
+/// What the catalogue says of these scopes, held until the transaction ends: none of them is removed or kept for others
+/// meanwhile. Taken before any client's row, as whoever removes a scope takes it.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn held(connection: &mut AsyncPgConnection, names: &ScopeSet) -> Result<Catalogue, Fault> {
+    let rows = scopes::table
+        .filter(scopes::name.eq_any(names.to_strings()))
+        .order(scopes::name)
+        .select(Row::as_select())
+        .for_share()
         .load(connection)
         .await?;
     rows.into_iter()

@@ -22,5 +22,6 @@ mod openid;
 mod races;
 mod refresh;
 mod retirement;
+mod scopes;
 mod secrets;
 mod token;
