@@ -1,4 +1,4 @@
-//! What is kept of clients: written here, read in [`read`] and [`find`].
+//! What is kept of clients: written here, read in [`read`] and [`mod@find`].
 
 mod find;
 mod logo;
