@@ -196,6 +196,7 @@ mod tests {
                 "perhaps",
                 "CLAVIGER_SIGN_UP__MODE: unknown variant",
             ),
+            ("CLAVIGER_JOBS__BATCH", "0", "jobs.batch: at least 1"),
         ] {
             let error = load(None, &Environment::from_iter([(variable, value)]))
                 .expect_err(variable)

@@ -342,6 +342,9 @@ impl Config {
         if self.database.connections < 4 {
             return Err("database.connections: at least 4".into());
         }
+        if self.jobs.batch == 0 {
+            return Err("jobs.batch: at least 1".into());
+        }
         Ok(())
     }
 }

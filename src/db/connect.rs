@@ -1,14 +1,26 @@
 //! Opening one connection, over TLS where the URL asks for it.
 
+use std::time::Duration;
+
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::{NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+/// How long a database that has gone without a word (a failover, a cable) may keep us waiting, unless the URL says
+/// otherwise: the system's own patience is a quarter of an hour.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// A connection to `url`, driven by the runtime that calls.
 pub(super) async fn connect(url: &str) -> ConnectionResult<AsyncPgConnection> {
-    let config: tokio_postgres::Config = url.parse().map_err(|error| bad_connection(&error))?;
+    let mut config: tokio_postgres::Config = url.parse().map_err(|error| bad_connection(&error))?;
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE);
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(SILENCE);
+    }
     if config.get_ssl_mode() == SslMode::Disable || only_sockets(&config) {
         let (client, connection) = config
             .connect(NoTls)

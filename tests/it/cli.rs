@@ -623,7 +623,7 @@ async fn the_configuration_is_printed_checked_and_documented() {
         .await;
     assert!(faulty.refusal().contains("line 2"), "{}", faulty.err);
 
-    // `make docs` writes it anew.
+    // `make schema` writes it anew.
     let reference = program.run(&["config", "reference"]).await;
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
     if std::env::var_os("CLAVIGER_WRITE_DOCS").is_some() {
