@@ -53,27 +53,27 @@ impl Identity {
     ) -> Result<Started, SignInError> {
         let counted = self.counted_as(email, current, known).await?;
         let (credentials, tried) = self.prove(email, password.clone(), counted, context).await?;
-        let Credentials {
-            user,
-            password_hash,
-            account_id,
-        } = &credentials;
+        let password_hash = &credentials.password_hash;
         let better_hash = if self.hasher.is_outdated(password_hash) {
             Some(self.hasher.hash(password).await?)
         } else {
             None
         };
         let mut transaction = self.db.begin().await?;
-        // Hashing takes a while: a reset in between has ended all sessions, and this one must not come after it.
-        if !store::hold_password(&mut transaction, user.id, password_hash).await? {
+        // Hashing takes a while: a reset or an operator in between has ended all sessions, and this one must not come
+        // after that.
+        if !store::hold_password(&mut transaction, credentials.user.id, password_hash).await? {
+            drop(transaction);
+            self.refuse(Some(credentials), &tried, context).await?;
             return Err(SignInError::Refused);
         }
         self.end_try_well(&mut transaction, &tried).await?;
+        let user = &credentials.user;
         if let Some(better) = better_hash {
             store::set_password(&mut transaction, user.id, password_hash, &better).await?;
         }
         let started = self
-            .start_session(&mut transaction, user, *account_id, current, context)
+            .start_session(&mut transaction, user, credentials.account_id, current, context)
             .await?;
         transaction.commit().await?;
         Ok(self.settled(started).await)

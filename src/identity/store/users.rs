@@ -174,7 +174,7 @@ pub(in super::super) async fn set_name(
 }
 
 /// Sets the hash of a password; false if it is no longer the one that `was` read, because another request
-/// changed it meanwhile.
+/// changed it meanwhile, or the person is blocked by now.
 pub(in super::super) async fn set_password(
     connection: &mut AsyncPgConnection,
     id: UserId,
@@ -183,14 +183,16 @@ pub(in super::super) async fn set_password(
 ) -> Result<bool, Fault> {
     let updated = diesel::update(users::table.find(id.uuid()))
         .filter(users::password_hash.eq(was))
+        .filter(users::blocked_at.is_null())
         .set(users::password_hash.eq(hash))
         .execute(connection)
         .await?;
     Ok(updated == 1)
 }
 
-/// Holds a person as they are until the transaction ends, if their password is still the one that `was` read: whoever
-/// sets another one meanwhile waits, and ends the session that this transaction begins.
+/// Holds a person as they are until the transaction ends, if their password is still the one that `was` read and they
+/// are not blocked: whoever sets another one or blocks them meanwhile waits, and ends the session that this transaction
+/// begins.
 pub(in super::super) async fn hold_password(
     connection: &mut AsyncPgConnection,
     id: UserId,
@@ -199,6 +201,7 @@ pub(in super::super) async fn hold_password(
     let found: Option<Uuid> = users::table
         .find(id.uuid())
         .filter(users::password_hash.eq(was))
+        .filter(users::blocked_at.is_null())
         .select(users::id)
         .for_no_key_update()
         .first(connection)

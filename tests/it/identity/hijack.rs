@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 
 use super::*;
 use crate::{
-    oauth::flow::{World, text},
+    oauth::flow::{self, World, text},
     support::wait::until,
 };
 
@@ -214,6 +214,56 @@ async fn a_sign_in_beside_a_reset_leaves_no_session_behind() {
         );
         world.app.advance(Duration::from_mins(20));
     }
+}
+
+/// Lets everybody be blocked while `act` waits to write down what its look at the password was for, and then let in
+/// again.
+async fn blocked_in_the_middle<T>(world: &World, act: impl Future<Output = T>) -> T {
+    let mut blocker = world.database().await;
+    let held = blocker.transaction().await.unwrap();
+    held.execute("SELECT * FROM users FOR UPDATE", &[]).await.unwrap();
+    let meanwhile = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until("an act that waits", async || world.number(waiting).await > 0).await;
+        held.batch_execute("UPDATE users SET blocked_at = now(); DELETE FROM sessions")
+            .await
+            .unwrap();
+        held.commit().await.unwrap();
+    };
+    let (done, ()) = join(act, meanwhile).await;
+    assert_eq!(world.number("SELECT count(*) FROM sessions").await, 0);
+    execute(&world.app, "UPDATE users SET blocked_at = NULL").await;
+    done
+}
+
+#[tokio::test]
+async fn a_password_looked_at_before_a_block_signs_nobody_in_after_it() {
+    let world = World::start().await;
+    let identity = &world.app.identity;
+    let sign_in = Box::pin(guess(identity, "ada@example.com", flow::PASSWORD, "192.0.2.7"));
+    let started = blocked_in_the_middle(&world, sign_in).await;
+    assert!(matches!(started, Err(SignInError::Refused)), "{started:?}");
+    let refused = "SELECT count(*) FROM audit_records WHERE action = 'session.refused'";
+    assert_eq!(world.number(refused).await, 1);
+}
+
+#[tokio::test]
+async fn a_change_of_password_begun_before_a_block_changes_nothing_after_it() {
+    let world = World::start().await;
+    let browser = world.browser().await;
+    let page = browser.get("/account").await;
+    let fields = [("password", flow::PASSWORD), ("new_password", OTHER_PASSWORD)];
+    blocked_in_the_middle(&world, Box::pin(browser.submit(&page, &fields))).await;
+    assert!(!is_signed_in(&browser).await);
+    guess(
+        &world.app.identity,
+        "ada@example.com",
+        flow::PASSWORD,
+        "192.0.2.7",
+    )
+    .await
+    .expect("the password is the old one");
 }
 
 #[tokio::test]
