@@ -35,10 +35,6 @@ impl KeyRecord {
         self.retired_at.is_some_and(|at| at <= now)
     }
 
-    fn is_active(&self, now: OffsetDateTime) -> bool {
-        self.active_from <= now && !self.is_retired(now)
-    }
-
     /// Of several keys that are active, the greatest is current.
     const fn rank(&self) -> (OffsetDateTime, KeyId) {
         (self.active_from, self.id)
@@ -60,10 +56,16 @@ struct Ring {
 
 impl Ring {
     fn current(&self, purpose: Purpose, now: OffsetDateTime) -> Option<&Slot> {
-        self.slots
-            .values()
-            .filter(|slot| slot.record.purpose == purpose && slot.record.is_active(now))
+        let usable = || {
+            self.slots
+                .values()
+                .filter(|slot| slot.record.purpose == purpose && !slot.record.is_retired(now))
+        };
+        usable()
+            .filter(|slot| slot.record.active_from <= now)
             .max_by_key(|slot| slot.record.rank())
+            // Before the first key's time: the clock has stepped back, or is behind that of the node that made it.
+            .or_else(|| usable().min_by_key(|slot| slot.record.rank()))
     }
 }
 

@@ -124,7 +124,8 @@ impl Identity {
         let retry_at = store::retry_at(&mut transaction, &subjects).await?;
         let wait = retry_at.map_or(time::Duration::ZERO, |at| at - now);
         let wait = wait.try_into().unwrap_or(Duration::ZERO);
-        Ok(Err(Delayed(wait.max(Duration::from_secs(1)))))
+        let longest = limits.sign_in_longest_delay.duration();
+        Ok(Err(Delayed(wait.min(longest).max(Duration::from_secs(1)))))
     }
 
     /// The try was good. The first subject, the account, starts afresh; for the others (addresses) only

@@ -26,7 +26,7 @@ pub struct Code {
     /// Claims that the request wants in the ID token (OIDC Core §5.5).
     pub id_token_claims: Vec<String>,
     authenticated_at: i64,
-    issued_at: i64,
+    consented_at: i64,
     expires_at: i64,
 }
 
@@ -43,6 +43,8 @@ pub struct Binding {
     pub nonce: Option<String>,
     pub id_token_claims: Vec<String>,
     pub authenticated_at: OffsetDateTime,
+    /// When the consent that it comes of was first given: one that was withdrawn and given again is another.
+    pub consented_at: OffsetDateTime,
 }
 
 fn micros(time: OffsetDateTime) -> i64 {
@@ -78,7 +80,7 @@ impl Code {
             nonce: binding.nonce,
             id_token_claims: binding.id_token_claims,
             authenticated_at: micros(binding.authenticated_at),
-            issued_at: micros(now),
+            consented_at: micros(binding.consented_at),
             expires_at: micros(now + authority.config.lifetimes.authorization_code.duration()),
         };
         let plain = postcard::to_stdvec(&code).map_err(Fault::internal)?;
@@ -113,8 +115,8 @@ impl Code {
     }
 
     #[must_use]
-    pub fn issued_at(&self) -> OffsetDateTime {
-        time_of(self.issued_at)
+    pub fn consented_at(&self) -> OffsetDateTime {
+        time_of(self.consented_at)
     }
 
     #[must_use]

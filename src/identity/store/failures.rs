@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use diesel::{
     prelude::*,
     sql_types::{Array, BigInt, Binary, Double, Integer, Timestamptz},
@@ -6,6 +8,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 
 use crate::{db::schema::sign_in_failures, types::Fault};
+
+/// Clocks of nodes differ by less.
+const SKEW: Duration = Duration::from_mins(5);
 
 /// How delays grow.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +36,9 @@ struct Counted {
 /// Counts one failure for each subject that is not waiting, and sets how long it must wait before the next;
 /// returns those that it counted, with their failures so far. To check and to count are one statement, so
 /// that a thousand guesses sent at once are held back as a thousand sent one after the other. Subjects are
-/// locked in order, so that two requests with the same ones never wait for each other.
+/// locked in order, so that two requests with the same ones never wait for each other. Whoever would have to wait for
+/// longer than the longest delay was counted by a clock that has stepped back since, and need not wait for it to come
+/// round again.
 pub(in super::super) async fn count_failures(
     connection: &mut AsyncPgConnection,
     subjects: &[Vec<u8>],
@@ -48,7 +55,7 @@ pub(in super::super) async fn count_failures(
              retry_at = $2 + interval '1 second' * CASE
                  WHEN own.last_at < $6 OR own.failures + 1 <= $3 THEN 0
                  ELSE least($5, $4 * power(2.0::float8, least(own.failures - $3, 60)::float8)) END
-         WHERE own.retry_at <= $2
+         WHERE own.retry_at <= $2 OR own.retry_at > $2 + interval '1 second' * ($5 + $7)
          RETURNING subject, failures",
     )
     .bind::<Array<Binary>, _>(subjects)
@@ -57,6 +64,7 @@ pub(in super::super) async fn count_failures(
     .bind::<Double, _>(delays.first)
     .bind::<Double, _>(delays.longest)
     .bind::<Timestamptz, _>(delays.since)
+    .bind::<Double, _>(SKEW.as_secs_f64())
     .load(connection)
     .await?;
     Ok(rows.into_iter().map(|row| (row.subject, row.failures)).collect())

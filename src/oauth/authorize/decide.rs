@@ -105,13 +105,21 @@ pub async fn decide(
         let error = AuthorizationError::new(ErrorCode::AccessDenied, "the person left out every scope");
         return Ok(incoming.reply.error(&error, &authority.issuer));
     }
-    consent::remember(&mut transaction, person.user.id, client, &scopes, &left_out, now).await?;
+    let consented_at =
+        consent::remember(&mut transaction, person.user.id, client, &scopes, &left_out, now).await?;
     record(Action::ConsentGranted, &scopes)
         .detail("left_out", left_out.to_string())
         .write(&mut transaction)
         .await?;
     transaction.commit().await?;
-    Ok(issue_code(authority, incoming, request, &scopes, person)?)
+    Ok(issue_code(
+        authority,
+        incoming,
+        request,
+        &scopes,
+        person,
+        consented_at,
+    )?)
 }
 
 /// The person stays who they are (`prompt=select_account`).

@@ -20,7 +20,7 @@ use crate::{
 pub struct Waiting {
     pub id: AuthorizationRequestId,
     pub incoming: Incoming,
-    /// When it came: a sign-in after that is fresh enough for any wish of the client.
+    /// When it came: a sign-in after that was made for it.
     pub arrived_at: OffsetDateTime,
     /// Whether the person has said that they are who they want to be.
     pub account_chosen: bool,
@@ -110,7 +110,8 @@ pub async fn park(
 }
 
 /// The request of that id, if it still waits in this browser. Its client is read anew: what it may not any more,
-/// it may not here either.
+/// it may not here either. One that came later than now, by a clock that has stepped back since, counts as coming now:
+/// no sign-in could follow it otherwise.
 ///
 /// # Errors
 ///
@@ -127,6 +128,13 @@ pub async fn resume(
     };
     let Some(client) = authority.clients.get(client).await? else {
         return Ok(None);
+    };
+    let arrived_at = if arrived_at > now {
+        let until = now + authority.config.lifetimes.authorization_request.duration();
+        store::set_arrival(&mut *authority.db.connection().await?, id, now, until).await?;
+        now
+    } else {
+        arrived_at
     };
     let stored: Stored = serde_json::from_value(request)
         .map_err(|_cause| Fault::inconsistent("authorization_requests", "request", id))?;

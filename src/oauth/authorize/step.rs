@@ -45,7 +45,7 @@ pub enum Step {
 }
 
 /// Finds the next step. `since` is when the request came, if it has waited: whoever signed in after that has done
-/// what `prompt=login`, `max_age` and `select_account` ask for.
+/// what `prompt=login` and `select_account` ask for, and what `max_age` does for a while.
 ///
 /// Nobody is sent on to a client before they have signed in, not even with an error, `prompt=none` excepted
 /// (RFC 9700 §4.11.2): otherwise any link of ours could be made to lead anywhere.
@@ -83,7 +83,7 @@ pub async fn next_step(
         });
     };
     let fresh = since.is_some_and(|since| person.session.authenticated_at >= since);
-    if !fresh && needs_sign_in(request, person.session, now) {
+    if needs_sign_in(request, person.session, fresh, now) {
         let description = "the person signed in too long ago";
         return Ok(if silent {
             refuse(ErrorCode::LoginRequired, description)
@@ -110,12 +110,24 @@ pub async fn next_step(
     consent_or_code(authority, incoming, request, person, context).await
 }
 
-fn needs_sign_in(request: &AuthorizationRequest, session: &Session, now: OffsetDateTime) -> bool {
+/// How long somebody who signed in for this request may read what they are asked, however small `max_age` is: with
+/// less, they would be asked for their password again and again.
+const READING: time::Duration = time::Duration::minutes(5);
+
+/// Whether the password has to be given (again). `max_age` is measured when the request is answered, for those too who
+/// signed in for it and then let its page lie.
+fn needs_sign_in(
+    request: &AuthorizationRequest,
+    session: &Session,
+    fresh: bool,
+    now: OffsetDateTime,
+) -> bool {
     let age = now - session.authenticated_at;
-    request.prompt.login
-        || request
-            .max_age
-            .is_some_and(|most| age >= time::Duration::seconds(most.into()))
+    let is_too_old = |most: u32| {
+        let most = time::Duration::seconds(most.into());
+        age >= if fresh { most.max(READING) } else { most }
+    };
+    (request.prompt.login && !fresh) || request.max_age.is_some_and(is_too_old)
 }
 
 async fn consent_or_code(
@@ -133,32 +145,37 @@ async fn consent_or_code(
         || (authority.config.oauth.ask_native_apps_again && incoming.is_of_unproved_native_app());
     let declined = consent::declined(before.as_ref(), client);
     let wanted = request.scopes.without(&declined);
-    if missing == Missing::Nothing && !ask_anyway {
+    let give = |scopes: &ScopeSet, consented_at| {
+        issue_code(authority, incoming, request, scopes, person, consented_at).map(Step::Answer)
+    };
+    if let (Missing::Nothing, Some(before)) = (&missing, &before)
+        && !ask_anyway
+    {
         let now = authority.clock.now();
-        if before.as_ref().is_some_and(|before| before.is_to_be_touched(now)) {
+        if before.is_to_be_touched(now) {
             consent::touch(&mut connection, person.user.id, client.id, now).await?;
         }
-        return issue_code(authority, incoming, request, &wanted, person).map(Step::Answer);
+        return give(&wanted, before.granted_at);
     }
     if client.first_party && !ask_anyway && !wanted.is_empty() {
         drop(connection);
-        if !remember_first_party(authority, incoming, &wanted, person, context).await? {
+        let Some(consented_at) = remember_first_party(authority, incoming, &wanted, person, context).await?
+        else {
             return Ok(if request.prompt.none {
                 let error = AuthorizationError::new(ErrorCode::LoginRequired, "the session has just ended");
                 Step::Answer(incoming.reply.error(&error, &authority.issuer))
             } else {
                 Step::SignIn
             });
-        }
-        return issue_code(authority, incoming, request, &wanted, person).map(Step::Answer);
+        };
+        return give(&wanted, consented_at);
     }
     if request.prompt.none {
         // A claim that cannot be had is left out, and is no error (OIDC Core §5.5.1).
-        if let Missing::Scopes(new) = &missing
+        if let (Missing::Scopes(new), Some(before)) = (&missing, &before)
             && new.is_subset(&request.by_claims)
         {
-            let scopes = request.scopes.without(new);
-            return issue_code(authority, incoming, request, &scopes, person).map(Step::Answer);
+            return give(&request.scopes.without(new), before.granted_at);
         }
         let error =
             AuthorizationError::new(ErrorCode::ConsentRequired, "the person has not allowed this yet");
@@ -179,22 +196,23 @@ async fn consent_or_code(
 }
 
 /// A client of the operator's own needs no page, but its consent is on record like any other, so that it is among
-/// the connected apps and can be withdrawn. False if the session has ended meanwhile.
+/// the connected apps and can be withdrawn. Returns when it was first given; none if the session has ended meanwhile.
 async fn remember_first_party(
     authority: &Authority,
     incoming: &Incoming,
     scopes: &ScopeSet,
     person: Person<'_>,
     context: &ClientContext,
-) -> Result<bool, Fault> {
+) -> Result<Option<OffsetDateTime>, Fault> {
     let now = authority.clock.now();
     let client = &incoming.client;
     let mut transaction = authority.db.begin().await?;
     if !identity::hold_session(&mut transaction, person.session.id).await? {
-        return Ok(false);
+        return Ok(None);
     }
     let nothing = ScopeSet::default();
-    consent::remember(&mut transaction, person.user.id, client, scopes, &nothing, now).await?;
+    let consented_at =
+        consent::remember(&mut transaction, person.user.id, client, scopes, &nothing, now).await?;
     Record::done(
         now,
         Actor::System,
@@ -210,16 +228,17 @@ async fn remember_first_party(
     .write(&mut transaction)
     .await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(Some(consented_at))
 }
 
-/// Answers with a code for `scopes`.
+/// Answers with a code for `scopes`, of the consent that was first given at `consented_at`.
 pub(super) fn issue_code(
     authority: &Authority,
     incoming: &Incoming,
     request: &AuthorizationRequest,
     scopes: &ScopeSet,
     person: Person<'_>,
+    consented_at: OffsetDateTime,
 ) -> Result<Answer, Fault> {
     let code = Code::issue(
         authority,
@@ -234,6 +253,7 @@ pub(super) fn issue_code(
             nonce: request.nonce.clone(),
             id_token_claims: request.id_token_claims.clone(),
             authenticated_at: person.session.authenticated_at,
+            consented_at,
         },
     )?;
     Ok(incoming.reply.code(code, &authority.issuer))

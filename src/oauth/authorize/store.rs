@@ -53,6 +53,22 @@ pub(super) async fn find(
     Ok(row.map(|(client, request, at)| (ClientId::from_uuid(client), request, at)))
 }
 
+pub(super) async fn set_arrival(
+    connection: &mut AsyncPgConnection,
+    id: AuthorizationRequestId,
+    now: OffsetDateTime,
+    expires_at: OffsetDateTime,
+) -> Result<(), Fault> {
+    diesel::update(authorization_requests::table.find(id.uuid()))
+        .set((
+            authorization_requests::created_at.eq(now),
+            authorization_requests::expires_at.eq(expires_at),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn replace(
     connection: &mut AsyncPgConnection,
     id: AuthorizationRequestId,

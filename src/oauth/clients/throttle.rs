@@ -21,6 +21,20 @@ struct Window {
     failures: u32,
 }
 
+impl Window {
+    const LENGTH: Duration = Duration::from_mins(1);
+
+    const fn new(began: OffsetDateTime) -> Self {
+        Self { began, failures: 0 }
+    }
+
+    /// Whether its minute is not over. One that begins far ahead is of a clock that has stepped back since, and over;
+    /// a little ahead is a request that read the clock first and came here second.
+    fn is_running(&self, now: OffsetDateTime) -> bool {
+        (now - self.began).unsigned_abs() < Self::LENGTH
+    }
+}
+
 /// An IPv6 site has as many addresses as it likes: it is counted by its network.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
@@ -34,7 +48,6 @@ pub fn network(address: IpAddr) -> IpAddr {
 }
 
 impl<K: Eq + Hash> Throttle<K> {
-    const WINDOW: Duration = Duration::from_mins(1);
     /// Subjects that are remembered; a flood from many addresses must not fill the memory.
     const MOST_SUBJECTS: usize = 100_000;
 
@@ -52,41 +65,32 @@ impl<K: Eq + Hash> Throttle<K> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let window = failures
             .get(subject)
-            .filter(|window| window.failures >= self.most)?;
-        Duration::try_from(window.began + Self::WINDOW - now)
-            .ok()
-            .filter(|wait| !wait.is_zero())
+            .filter(|window| window.failures >= self.most && window.is_running(now))?;
+        let wait = Duration::try_from(window.began + Window::LENGTH - now).ok()?;
+        Some(wait.min(Window::LENGTH))
     }
 
     /// Whether the subject has failed at all in its running minute.
     #[must_use]
     pub fn has_failed(&self, subject: &K, now: OffsetDateTime) -> bool {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures
-            .get(subject)
-            .is_some_and(|window| now < window.began + Self::WINDOW)
+        failures.get(subject).is_some_and(|window| window.is_running(now))
     }
 
     /// Counts a failure.
     pub fn failed(&self, subject: K, now: OffsetDateTime) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= Self::MOST_SUBJECTS {
-            failures.retain(|_, window| now < window.began + Self::WINDOW);
+            failures.retain(|_, window| window.is_running(now));
             // All of this minute: looking through them for each further failure would cost more than what is
             // forgotten. Secrets have 256 random bits; the count only saves work.
             if failures.len() >= Self::MOST_SUBJECTS {
                 failures.clear();
             }
         }
-        let window = failures.entry(subject).or_insert(Window {
-            began: now,
-            failures: 0,
-        });
-        if now >= window.began + Self::WINDOW {
-            *window = Window {
-                began: now,
-                failures: 0,
-            };
+        let window = failures.entry(subject).or_insert(Window::new(now));
+        if !window.is_running(now) {
+            *window = Window::new(now);
         }
         window.failures = window.failures.saturating_add(1);
     }

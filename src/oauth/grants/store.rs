@@ -86,7 +86,7 @@ pub(in crate::oauth) struct NewGrant<'n> {
     pub(in crate::oauth) redirect_host: &'n str,
     pub(in crate::oauth) authenticated_at: OffsetDateTime,
     pub(in crate::oauth) fingerprint: &'n Fingerprint,
-    pub(in crate::oauth) code_issued_at: OffsetDateTime,
+    pub(in crate::oauth) consented_at: OffsetDateTime,
     pub(in crate::oauth) now: OffsetDateTime,
     pub(in crate::oauth) expires_at: OffsetDateTime,
     pub(in crate::oauth) ends_at: Option<OffsetDateTime>,
@@ -95,7 +95,8 @@ pub(in crate::oauth) struct NewGrant<'n> {
 }
 
 /// Inserts the grant of a code, if the code was not redeemed before, the person is not blocked, and the
-/// consent that it came of still stands and covers it. The consent's row stays locked against removal until
+/// consent that it came of (that one, not a later one: times are compared for being the same, never for which is
+/// earlier, as clocks step back) still stands and covers it. The consent's row stays locked against removal until
 /// the transaction ends, so a withdrawal that runs beside this one either sees the grant or prevents it.
 pub(in crate::oauth) async fn insert(
     mut connection: &AsyncPgConnection,
@@ -106,7 +107,7 @@ pub(in crate::oauth) async fn insert(
         .inner_join(consents::table.inner_join(users::table))
         .filter(consents::user_id.eq(new.user_id.uuid()))
         .filter(consents::client_id.eq(new.client_id.uuid()))
-        .filter(consents::granted_at.le(new.code_issued_at))
+        .filter(consents::granted_at.eq(new.consented_at))
         .filter(consents::scopes.contains(new.scopes.to_strings()))
         .filter(users::blocked_at.is_null());
     let row = (

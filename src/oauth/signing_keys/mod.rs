@@ -261,10 +261,16 @@ impl SigningKeys {
     pub fn sign(&self, algorithm: SigningAlgorithm, typ: JwtType, payload: &[u8]) -> Result<String, Fault> {
         let now = self.clock.now();
         let keys = self.current();
-        keys.published
-            .iter()
-            .filter(|own| own.key.algorithm() == algorithm && own.signs_from <= now && !own.is_over(now))
+        let usable = || {
+            keys.published
+                .iter()
+                .filter(|own| own.key.algorithm() == algorithm && !own.is_over(now))
+        };
+        usable()
+            .filter(|own| own.signs_from <= now)
             .max_by_key(|own| own.signs_from)
+            // Before the first key's time: the clock has stepped back, or is behind that of the node that made it.
+            .or_else(|| usable().min_by_key(|own| own.signs_from))
             .ok_or_else(|| Fault::internal(format!("no {algorithm:?} key to sign with")))?
             .key
             .sign(typ, payload)

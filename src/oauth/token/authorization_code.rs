@@ -127,7 +127,7 @@ pub(super) async fn redeem(
         redirect_host: &redirect_host,
         authenticated_at: code.authenticated_at(),
         fingerprint: &fingerprint,
-        code_issued_at: code.issued_at(),
+        consented_at: code.consented_at(),
         now,
         expires_at: ends_at.map_or(expires_at, |end| end.min(expires_at)),
         ends_at,

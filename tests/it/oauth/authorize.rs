@@ -454,6 +454,51 @@ async fn a_login_can_be_asked_for_again() {
 }
 
 #[tokio::test]
+async fn the_age_of_a_login_is_measured_when_the_request_is_answered() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    for (most, reading, asked_anew) in [
+        ("600", 599, false),
+        ("600", 601, true),
+        // However little the app allows, there is time to read what it asks for, or nobody would ever be done.
+        ("0", 240, false),
+        ("30", 240, false),
+        ("30", 301, true),
+    ] {
+        world.app.advance(Duration::from_secs(3600));
+        let ask = world.ask(&client).with("max_age", most).with("prompt", "consent");
+        let page = browser.get(&ask.path()).await;
+        world.app.advance(Duration::from_secs(1));
+        let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+        world.app.advance(Duration::from_secs(reading));
+        let mut page = browser.submit(&page, &[("decision", "approve")]).await;
+        assert_eq!(
+            page.text().contains("password once more"),
+            asked_anew,
+            "{most}, {reading}: {}",
+            page.text()
+        );
+        if asked_anew {
+            page = browser.submit(&page, &[("password", PASSWORD)]).await;
+            world.app.advance(Duration::from_secs(20));
+            page = browser.submit(&page, &[("decision", "approve")]).await;
+        }
+        assert!(parameter(&landed(&page), "code").is_some(), "{most}, {reading}");
+    }
+    // Somebody who was signed in before, and young enough when the request came.
+    world.app.advance(Duration::from_secs(100));
+    let ask = world
+        .ask(&client)
+        .with("max_age", "600")
+        .with("prompt", "consent");
+    let page = browser.get(&ask.path()).await;
+    world.app.advance(Duration::from_secs(600));
+    let page = browser.submit(&page, &[("decision", "approve")]).await;
+    assert!(page.text().contains("password once more"), "{}", page.text());
+}
+
+#[tokio::test]
 async fn an_account_can_be_chosen() {
     let world = World::start().await;
     create_user(&world.app, "Grace", "grace@example.com", false).await;

@@ -49,7 +49,7 @@ async fn change(world: &World, client: &Client, change: impl FnOnce(&mut Registr
         .unwrap();
 }
 
-async fn disconnect(browser: &Browser, client: &Client) {
+pub(super) async fn disconnect(browser: &Browser, client: &Client) {
     let page = browser.get(&format!("/account/apps/{}", client.id)).await;
     let mut forms = page.forms().into_iter();
     let form = forms
