@@ -9,9 +9,10 @@ use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest,
     cookie::{Cookie, SameSite, time::Duration},
     dev::Payload,
+    http::header::{self, HeaderName, HeaderValue},
     web::Data,
 };
-
+use url::Url;
 use uuid::Uuid;
 
 use super::{Failure, Parameters};
@@ -65,10 +66,15 @@ const NAME: &str = "browser";
 const LIFETIME: std::time::Duration = std::time::Duration::from_hours(90 * 24);
 
 /// One browser, known by its cookie; the cookie is set with the answer where there was none.
+///
+/// To a form that another site sends, no browser adds the cookie (`SameSite=Lax`), whether or not it has one. A new one
+/// in the answer would take the old one's place, and void what hangs on it: so it stays unset there.
 #[derive(Clone)]
 pub struct Browser {
     settings: Arc<BrowserSettings>,
     token: Token,
+    /// Whether the browser has the token, or gets it with the answer.
+    knows: bool,
 }
 
 /// Left for the middleware to set.
@@ -79,6 +85,13 @@ impl Browser {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.token.digest()
+    }
+
+    /// The token, where the browser sent none and gets none: whoever answers hands it over in another way, or nothing
+    /// that is bound to it can be come back to.
+    #[must_use]
+    pub fn unknown(&self) -> Option<&Token> {
+        (!self.knows).then_some(&self.token)
     }
 
     /// The token for the forms of one page. `session` is the digest of the session cookie, if somebody is
@@ -144,6 +157,25 @@ impl Browser {
     }
 }
 
+/// Whether a page of another site sends this form. Browsers say so (Fetch Metadata §2.3); older ones, and all to a server
+/// in clear, name only the origin, which is `null` where the page's policy hides it.
+fn is_sent_by_another_site(request: &HttpRequest) -> bool {
+    if request.method().is_safe() {
+        return false;
+    }
+    let header = |name: HeaderName| request.headers().get(name).map(HeaderValue::as_bytes);
+    if let Some(site) = header(HeaderName::from_static("sec-fetch-site")) {
+        return site == b"cross-site";
+    }
+    let host = |origin: &[u8]| {
+        let origin: Url = std::str::from_utf8(origin).ok()?.parse().ok()?;
+        let port = origin.port().map_or_else(String::new, |port| format!(":{port}"));
+        Some(format!("{}{port}", origin.host_str()?))
+    };
+    header(header::ORIGIN)
+        .is_some_and(|origin| host(origin).as_deref() != Some(request.connection_info().host()))
+}
+
 impl FromRequest for Browser {
     type Error = Failure;
     type Future = Ready<Result<Self, Failure>>;
@@ -156,13 +188,21 @@ impl FromRequest for Browser {
             return ready(Err(Failure::Fault(Fault::internal("no browser settings"))));
         };
         let settings = settings.clone().into_inner();
-        let token = settings.read(request, NAME).unwrap_or_else(|| {
+        let sent = settings.read(request, NAME);
+        let knows = sent.is_some() || !is_sent_by_another_site(request);
+        let token = sent.unwrap_or_else(|| {
             let token = Token::random("", &settings.entropy);
-            let cookie = settings.cookie(NAME, token.expose(), LIFETIME);
-            request.extensions_mut().insert(FreshCookie(cookie));
+            if knows {
+                let cookie = settings.cookie(NAME, token.expose(), LIFETIME);
+                request.extensions_mut().insert(FreshCookie(cookie));
+            }
             token
         });
-        let browser = Self { settings, token };
+        let browser = Self {
+            settings,
+            token,
+            knows,
+        };
         request.extensions_mut().insert(browser.clone());
         ready(Ok(browser))
     }

@@ -116,12 +116,14 @@ pub(super) async fn sign_out(
     settings: Data<BrowserSettings>,
     sent: Sent,
 ) -> Result<HttpResponse, Failure> {
-    if let Some(signed_in) = &sent.visitor.signed_in {
-        if !sent.is_ours()? {
-            return Err(Failure::Stale { page: "/".to_owned() });
-        }
-        identity.sign_out(signed_in, &sent.visitor.context).await?;
+    // Nobody seems to be signed in in what another site sends: it is no reason to take the cookie away.
+    let Some(signed_in) = &sent.visitor.signed_in else {
+        return Ok(see_other("/sign-in"));
+    };
+    if !sent.is_ours()? {
+        return Err(Failure::Stale { page: "/".to_owned() });
     }
+    identity.sign_out(signed_in, &sent.visitor.context).await?;
     signed_out(&settings, "/sign-in?notice=signed-out")
 }
 

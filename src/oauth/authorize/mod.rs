@@ -11,7 +11,7 @@ mod store;
 
 pub use answer::{Answer, Reply, Way};
 pub use decide::{DecisionError, choose_account, decide};
-pub use pending::{ParkError, Waiting, park, resume};
+pub use pending::{ParkError, Waiting, claim, park, resume};
 pub use request::{
     AuthorizationError, AuthorizationRequest, ErrorCode, Incoming, ResponseMode, Untrusted, read,
 };

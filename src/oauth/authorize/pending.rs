@@ -109,6 +109,21 @@ pub async fn park(
     Ok(waiting)
 }
 
+/// Binds a request that came from another site, and so without the browser's cookie, to the browser that brings what it
+/// was parked under. Once: afterwards that is worth nothing.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn claim(
+    authority: &Authority,
+    id: AuthorizationRequestId,
+    claim: [u8; 32],
+    browser: [u8; 32],
+) -> Result<(), Fault> {
+    store::claim(&mut *authority.db.connection().await?, id, claim, browser).await
+}
+
 /// The request of that id, if it still waits in this browser. Its client is read anew: what it may not any more,
 /// it may not here either. One that came later than now, by a clock that has stepped back since, counts as coming now:
 /// no sign-in could follow it otherwise.

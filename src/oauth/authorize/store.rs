@@ -53,6 +53,20 @@ pub(super) async fn find(
     Ok(row.map(|(client, request, at)| (ClientId::from_uuid(client), request, at)))
 }
 
+pub(super) async fn claim(
+    connection: &mut AsyncPgConnection,
+    id: AuthorizationRequestId,
+    claim: [u8; 32],
+    browser: [u8; 32],
+) -> Result<(), Fault> {
+    diesel::update(authorization_requests::table.find(id.uuid()))
+        .filter(authorization_requests::browser_hash.eq(claim.as_slice()))
+        .set(authorization_requests::browser_hash.eq(browser.as_slice()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn set_arrival(
     connection: &mut AsyncPgConnection,
     id: AuthorizationRequestId,

@@ -2,6 +2,7 @@ use actix_web::{HttpResponse, http::StatusCode, web::Data};
 
 use super::consent;
 use crate::{
+    crypto::Token,
     identity::http::{Sent, SignedIn, Visitor},
     oauth::{
         Authority, LoggedRequest,
@@ -25,7 +26,8 @@ pub(super) async fn by_query(
 
 /// A POST brings the request along (OIDC Core §3.1.2.1). It comes from the client's page, so there is no form token
 /// in it; it changes nothing but to ask the person. From another site it comes without our cookies (`SameSite=Lax`),
-/// so nobody seems to be signed in: that is judged when the browser comes back of its own accord.
+/// so nobody seems to be signed in, and the browser seems to be new: that is judged when it comes back of its own accord,
+/// with its cookies, and claims the request.
 pub(super) async fn by_form(
     authority: Data<Authority>,
     visitor: Visitor,
@@ -37,7 +39,14 @@ pub(super) async fn by_form(
     match read(&authority, form.0).await {
         Ok(incoming) => {
             let waiting = park(&authority, &visitor, &incoming).await?;
-            Ok(ask_again(&waiting))
+            Ok(match visitor.browser.unknown() {
+                Some(claim) => see_other(&format!(
+                    "/oauth/authorize/continue?request={}&claim={}",
+                    waiting.id,
+                    claim.expose()
+                )),
+                None => ask_again(&waiting),
+            })
         }
         Err(untrusted) => untrusted_page(&authority, &visitor, untrusted),
     }
@@ -86,6 +95,12 @@ pub(super) async fn go_on(
     let parameters = query
         .0
         .map_err(|unreadable| Failure::BadRequest(format!("The address could not be read: {unreadable}.")))?;
+    let claim = parameters.text("claim");
+    if let (false, Ok(id)) = (claim.is_empty(), parameters.text("request").parse()) {
+        let claim = Token::presented(claim).digest();
+        authorize::claim(&authority, id, claim, visitor.browser.digest()).await?;
+        return Ok(see_other(&format!("/oauth/authorize/continue?request={id}")));
+    }
     let Some(waiting) = resume(&authority, &visitor, &parameters).await? else {
         return gone_page(&visitor);
     };
