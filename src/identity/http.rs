@@ -11,6 +11,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use futures_util::future::{BoxFuture, LocalBoxFuture};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Identity, Session, User, known_browser, pages, store};
@@ -199,18 +200,19 @@ pub struct PendingRequest {
     pub form_action: FormAction,
     /// Whom the app expects (`login_hint`, OpenID Connect Core §3.1.2.1).
     pub login_hint: Option<Email>,
-    /// Whether somebody who is signed in must show again that it is they (`prompt=login`, `max_age`).
+    /// Whether who is signed in must show again that it is they (`prompt=login`, `max_age`).
     pub reauthenticate: bool,
 }
 
 /// Authorization requests that wait for somebody to sign in. They are OAuth's, above this folder, which gives
 /// this hook to the application's data as `Data<dyn PendingRequests>`.
 pub trait PendingRequests: Send + Sync {
-    /// The request, if it waits and is bound to the browser with this digest.
+    /// The request, if it waits and is bound to the browser with this digest, in which somebody signed in at that time.
     fn pending(
         &self,
         id: AuthorizationRequestId,
         browser: [u8; 32],
+        authenticated_at: Option<OffsetDateTime>,
     ) -> BoxFuture<'_, Result<Option<PendingRequest>, Fault>>;
 }
 

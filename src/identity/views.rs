@@ -8,9 +8,11 @@
 
 mod account;
 mod entry;
+mod onward;
 
 pub use account::{Account, Activity, ActivityRecord, Invite, PendingEmail, SessionRow, Sessions};
 pub use entry::{
     CheckMail, ConfirmLink, FirstOperator, ForgottenPassword, LinkExpired, LinkPurpose, MailReason, Outcome,
     OutcomeKind, Reauthenticate, ResetPassword, SignIn, SignInToConfirm, SignUp, SignUpClosed,
 };
+pub use onward::Onward;

@@ -239,7 +239,7 @@ fn every_control_has_a_label_and_what_was_wrong_is_named_beside_it() {
 fn whatever_is_shown_is_escaped() {
     let mut page = identity::SignIn::sample_refused();
     page.email = page::Field::of("\"><script>alert(1)</script>");
-    page.request.as_mut().unwrap().app_name = "<b>Bank</b>".to_owned();
+    page.onward.request.as_mut().unwrap().app_name = "<b>Bank</b>".to_owned();
     let text = page.render().unwrap();
     assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
 }

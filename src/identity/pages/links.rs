@@ -10,7 +10,7 @@ use super::{
         links::in_words,
         views::{self, MailReason, OutcomeKind},
     },
-    onward::{Onward, bad_link, banner, page, pending, query, secret, signed_out},
+    onward::{Onward, bad_link, page, pending, query, secret, signed_out},
 };
 use crate::{
     crypto::Token,
@@ -125,7 +125,7 @@ pub(super) async fn show_forgotten(
     let waiting = pending(&request, &visitor, &onward).await?;
     let view = views::ForgottenPassword {
         frame: visitor.frame()?,
-        request: banner(waiting.as_ref()),
+        onward: onward.view(waiting.as_ref()),
         email: Field::default(),
     };
     page(StatusCode::OK, &view, None)
@@ -144,7 +144,7 @@ pub(super) async fn ask_for_reset(
         Err(error) => {
             let view = views::ForgottenPassword {
                 frame: visitor.frame()?,
-                request: banner(waiting.as_ref()),
+                onward: onward.view(waiting.as_ref()),
                 email: Field::of(form.text("email")).with_error(format!("{error}")),
             };
             return page(StatusCode::BAD_REQUEST, &view, None);
@@ -178,10 +178,11 @@ pub(super) async fn show_reset(
     {
         return bad_link(&visitor, LinkPurpose::ResetPassword);
     }
-    let waiting = pending(&request, &visitor, &Onward::read(&parameters)).await?;
+    let onward = Onward::read(&parameters);
+    let waiting = pending(&request, &visitor, &onward).await?;
     html(&views::ResetPassword {
         frame: visitor.frame()?,
-        request: banner(waiting.as_ref()),
+        onward: onward.view(waiting.as_ref()),
         token: token.expose().to_owned(),
         password: Field::default(),
     })
@@ -196,7 +197,8 @@ pub(super) async fn reset(
     Posted { mut visitor, form }: Posted,
 ) -> Result<HttpResponse, Failure> {
     let token = token(&form);
-    let waiting = pending(&request, &visitor, &Onward::read(&form)).await?;
+    let onward = Onward::read(&form);
+    let waiting = pending(&request, &visitor, &onward).await?;
     match identity
         .reset_password(&token, secret(&form, "password"), &**held, &visitor.context)
         .await
@@ -207,11 +209,11 @@ pub(super) async fn reset(
             } else {
                 OutcomeKind::PasswordReset
             };
-            let onward = waiting.map(|waiting| format!("/sign-in?request={}", waiting.banner.id));
+            let goes_on = waiting.map(|waiting| format!("/sign-in?request={}", waiting.banner.id));
             // Their session here has ended with all others; somebody else's has not.
             if visitor.signed_in.as_ref().is_some_and(|own| own.user.id == user) {
                 visitor.signed_in = None;
-                let mut response = outcome(&visitor, kind, onward)?;
+                let mut response = outcome(&visitor, kind, goes_on)?;
                 for cookie in signed_out(&settings, "/")?.cookies() {
                     response
                         .add_cookie(&cookie)
@@ -219,14 +221,14 @@ pub(super) async fn reset(
                 }
                 return Ok(response);
             }
-            outcome(&visitor, kind, onward)
+            outcome(&visitor, kind, goes_on)
         }
         Err(ResetError::BadLink) => bad_link(&visitor, LinkPurpose::ResetPassword),
         Err(ResetError::BadPassword(words)) => html_with(
             StatusCode::BAD_REQUEST,
             &views::ResetPassword {
                 frame: visitor.frame()?,
-                request: banner(waiting.as_ref()),
+                onward: onward.view(waiting.as_ref()),
                 token: token.expose().to_owned(),
                 password: Field::default().with_error(words),
             },

@@ -18,7 +18,7 @@ use super::super::{
 use crate::{
     types::{AuthorizationRequestId, Fault},
     web::{
-        BrowserSettings, Failure, Parameters, Query, html_with, page::RequestBanner, see_other, whole_seconds,
+        BrowserSettings, Failure, Parameters, Query, html_with, see_other, whole_seconds,
     },
 };
 
@@ -31,14 +31,17 @@ pub(super) const OUT_OF_DATE: &str =
 pub(super) struct Onward {
     pub(super) request: Option<AuthorizationRequestId>,
     pub(super) return_to: Option<String>,
+    /// Whether somebody who is signed in would rather be somebody else.
+    pub(super) another: bool,
 }
 
 impl Onward {
-    /// Reads `request` and `return_to`; what is no id or no path of ours counts as not sent.
+    /// Reads `request`, `return_to` and `another`; what is no id or no path of ours counts as not sent.
     pub(super) fn read(parameters: &Parameters) -> Self {
         Self {
             request: parameters.text("request").parse().ok(),
             return_to: local_path(parameters.text("return_to")).map(str::to_owned),
+            another: parameters.text("another") == "1",
         }
     }
 
@@ -51,16 +54,13 @@ impl Onward {
         }
     }
 
-    /// A page of ours that leads to the same place.
-    pub(super) fn by_way_of(&self, page: &str) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        if let Some(id) = self.request {
-            query.append_pair("request", &id.to_string());
+    /// The same for the page's form and links; a request that is not this browser's is left behind.
+    pub(super) fn view(&self, waiting: Option<&PendingRequest>) -> views::Onward {
+        views::Onward {
+            request: waiting.map(|waiting| waiting.banner.clone()),
+            return_to: self.return_to.clone(),
+            another: self.another,
         }
-        if let Some(path) = &self.return_to {
-            query.append_pair("return_to", path);
-        }
-        format!("{page}?{}", query.finish())
     }
 }
 
@@ -80,14 +80,32 @@ pub(super) async fn pending(
     visitor: &Visitor,
     onward: &Onward,
 ) -> Result<Option<PendingRequest>, Failure> {
+    let signed_in = visitor.signed_in.as_ref();
     match (onward.request, request.app_data::<Data<dyn PendingRequests>>()) {
-        (Some(id), Some(requests)) => Ok(requests.pending(id, visitor.browser.digest()).await?),
+        (Some(id), Some(requests)) => Ok(requests
+            .pending(
+                id,
+                visitor.browser.digest(),
+                signed_in.map(|own| own.session.authenticated_at),
+            )
+            .await?),
         _ => Ok(None),
     }
 }
 
-pub(super) fn banner(pending: Option<&PendingRequest>) -> Option<RequestBanner> {
-    pending.map(|pending| pending.banner.clone())
+/// Where a page leads to, and the request that waits behind it. One that is not this browser's, or was decided, counts as
+/// not sent.
+pub(super) async fn arrive(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    parameters: &Parameters,
+) -> Result<(Onward, Option<PendingRequest>), Failure> {
+    let mut onward = Onward::read(parameters);
+    let waiting = pending(request, visitor, &onward).await?;
+    if waiting.is_none() {
+        onward.request = None;
+    }
+    Ok((onward, waiting))
 }
 
 /// A page whose form may end at the site of the app that waits.

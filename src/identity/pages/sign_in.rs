@@ -9,7 +9,7 @@ use super::{
         views,
     },
     notices::notice,
-    onward::{OUT_OF_DATE, Onward, banner, page, pending, query, secret, signed_in, signed_out, too_early},
+    onward::{OUT_OF_DATE, Onward, arrive, page, pending, query, secret, signed_in, signed_out, too_early},
 };
 use crate::{
     config::SignUpMode,
@@ -18,8 +18,8 @@ use crate::{
 
 const REFUSED: &str = "E-mail address and password do not match. Check both and try again.";
 
-/// `GET /sign-in`. Who is signed in sees it only if an app asks for another account or for the password once
-/// more.
+/// `GET /sign-in`. Who is signed in goes on as themselves, unless they would rather be somebody else, or an app asks for
+/// the password once more.
 pub(super) async fn show(
     request: HttpRequest,
     visitor: Visitor,
@@ -27,24 +27,13 @@ pub(super) async fn show(
     parameters: Query,
 ) -> Result<HttpResponse, Failure> {
     let parameters = query(parameters);
-    let mut onward = Onward::read(&parameters);
-    let waiting = pending(&request, &visitor, &onward).await?;
-    if waiting.is_none() {
-        onward.request = None;
-    }
-    let another = parameters.text("another") == "1";
-    match (&visitor.signed_in, &waiting) {
-        (Some(_), None) if !another => return Ok(see_other(&onward.path())),
-        (Some(_), Some(waiting)) if waiting.reauthenticate && !another => {
-            return confirmation(
-                StatusCode::OK,
-                &visitor,
-                &onward,
-                Some(waiting.clone()),
-                Field::default(),
-            );
-        }
-        _ => {}
+    let (onward, waiting) = arrive(&request, &visitor, &parameters).await?;
+    if visitor.signed_in.is_some() && !onward.another {
+        return if waiting.as_ref().is_some_and(|waiting| waiting.reauthenticate) {
+            confirmation(StatusCode::OK, &visitor, &onward, waiting, Field::default())
+        } else {
+            Ok(see_other(&onward.path()))
+        };
     }
     let email = waiting
         .as_ref()
@@ -52,8 +41,7 @@ pub(super) async fn show(
         .map_or_else(Field::default, |email| Field::of(email.as_str()));
     let view = views::SignIn {
         frame: visitor.frame_with_notice(notice(&parameters))?,
-        request: banner(waiting.as_ref()),
-        return_to: onward.return_to,
+        onward: onward.view(waiting.as_ref()),
         email,
         password: Field::default(),
         error: None,
@@ -96,8 +84,7 @@ pub(super) async fn sign_in(
     let waiting = pending(&request, &visitor, &onward).await?;
     let view = views::SignIn {
         frame: visitor.frame()?,
-        request: banner(waiting.as_ref()),
-        return_to: onward.return_to,
+        onward: onward.view(waiting.as_ref()),
         email: Field::of(email),
         password: Field::default(),
         error: Some(error),
@@ -152,7 +139,9 @@ pub(super) async fn confirm(
     let onward = Onward::read(&form);
     let Some(own) = &visitor.signed_in else {
         // Signing in shows as well that it is they.
-        return Ok(see_other(&onward.by_way_of("/sign-in")));
+        let waiting = pending(&request, &visitor, &onward).await?;
+        let query = onward.view(waiting.as_ref()).query();
+        return Ok(see_other(&format!("/sign-in{query}")));
     };
     let (status, error, wait) = if is_ours {
         let password = secret(&form, "password");
@@ -197,8 +186,7 @@ fn confirmation(
 ) -> Result<HttpResponse, Failure> {
     let view = views::Reauthenticate {
         frame: visitor.frame()?,
-        request: banner(waiting.as_ref()),
-        return_to: onward.return_to.clone(),
+        onward: onward.view(waiting.as_ref()),
         password,
     };
     page(status, &view, waiting)

@@ -8,7 +8,7 @@ use super::{
         http::{PendingRequest, Posted, Sent, Visitor},
         views,
     },
-    onward::{OUT_OF_DATE, Onward, bad_link, banner, page, pending, query, secret, signed_in, too_early},
+    onward::{OUT_OF_DATE, Onward, arrive, bad_link, page, pending, query, secret, signed_in, too_early},
 };
 use crate::{
     config::SignUpMode,
@@ -57,11 +57,10 @@ pub(super) async fn show(
     parameters: Query,
 ) -> Result<HttpResponse, Failure> {
     let parameters = query(parameters);
-    let onward = Onward::read(&parameters);
-    let waiting = pending(&request, &visitor, &onward).await?;
+    let (onward, waiting) = arrive(&request, &visitor, &parameters).await?;
     let invitation = presented(&parameters, "invitation");
-    if visitor.signed_in.is_some() && waiting.is_none() && invitation.is_none() {
-        return Ok(see_other("/"));
+    if visitor.signed_in.is_some() && invitation.is_none() && !onward.another {
+        return Ok(see_other(&onward.path()));
     }
     let mode = identity.config.sign_up.mode;
     let email = match (mode, &invitation) {
@@ -82,7 +81,7 @@ pub(super) async fn show(
     };
     let view = views::SignUp {
         frame: visitor.frame()?,
-        request: banner(waiting.as_ref()),
+        onward: onward.view(waiting.as_ref()),
         invitation: invitation.map(|token| token.expose().to_owned()),
         name: Field::default(),
         email: Field::of(email),
@@ -107,7 +106,7 @@ pub(super) async fn sign_up(
     let again = |problems: Problems, error: Option<String>, waiting: Option<PendingRequest>| {
         let view = views::SignUp {
             frame: visitor.frame()?,
-            request: banner(waiting.as_ref()),
+            onward: onward.view(waiting.as_ref()),
             invitation: invitation.as_ref().map(|token| token.expose().to_owned()),
             name: field(form.text("name"), problems.name),
             email: field(form.text("email"), problems.email),

@@ -3,14 +3,15 @@
 use askama::Template;
 
 pub use super::super::model::LinkPurpose;
-use crate::web::page::{Field, Frame, RequestBanner};
+use super::Onward;
+use crate::web::page::{Field, Frame};
 
-/// `/sign-up`: fields `name`, `email`, `password`; hidden `request` and `invitation` where there are any.
+/// `/sign-up`: fields `name`, `email`, `password`; hidden those of [`Onward`], and `invitation` where there is one.
 #[derive(Template)]
 #[template(path = "identity/sign_up.html")]
 pub struct SignUp {
     pub frame: Frame,
-    pub request: Option<RequestBanner>,
+    pub onward: Onward,
     /// The token of an invitation; the address is then fixed.
     pub invitation: Option<String>,
     pub name: Field,
@@ -25,7 +26,7 @@ impl SignUp {
     pub fn sample() -> Self {
         Self {
             frame: Frame::sample_signed_out(),
-            request: None,
+            onward: Onward::default(),
             invitation: None,
             name: Field::default(),
             email: Field::default(),
@@ -37,7 +38,7 @@ impl SignUp {
     #[must_use]
     pub fn sample_refused() -> Self {
         Self {
-            request: Some(RequestBanner::sample()),
+            onward: Onward::sample(),
             name: Field::of("Ada Marsh"),
             email: Field::of("ada@example")
                 .with_error("That is no e-mail address: the part after the @ is incomplete."),
@@ -75,14 +76,12 @@ impl SignUpClosed {
     }
 }
 
-/// `/sign-in`: fields `email`, `password`; hidden `request` or `return_to`.
+/// `/sign-in`: fields `email`, `password`; hidden those of [`Onward`].
 #[derive(Template)]
 #[template(path = "identity/sign_in.html")]
 pub struct SignIn {
     pub frame: Frame,
-    pub request: Option<RequestBanner>,
-    /// The path on this server that the person wanted to see. The handler checks it again.
-    pub return_to: Option<String>,
+    pub onward: Onward,
     pub email: Field,
     pub password: Field,
     /// What was wrong with the whole: a refused sign-in names no field.
@@ -96,8 +95,10 @@ impl SignIn {
     pub fn sample() -> Self {
         Self {
             frame: Frame::sample_signed_out(),
-            request: None,
-            return_to: Some("/apps".to_owned()),
+            onward: Onward {
+                return_to: Some("/apps".to_owned()),
+                ..Onward::default()
+            },
             email: Field::default(),
             password: Field::default(),
             error: None,
@@ -108,8 +109,7 @@ impl SignIn {
     #[must_use]
     pub fn sample_refused() -> Self {
         Self {
-            request: Some(RequestBanner::sample()),
-            return_to: None,
+            onward: Onward::sample(),
             email: Field::of("ada@example.com"),
             error: Some("E-mail address and password do not match. Check both and try again.".to_owned()),
             ..Self::sample()
@@ -122,7 +122,7 @@ impl SignIn {
 #[template(path = "identity/forgotten_password.html")]
 pub struct ForgottenPassword {
     pub frame: Frame,
-    pub request: Option<RequestBanner>,
+    pub onward: Onward,
     pub email: Field,
 }
 
@@ -131,7 +131,7 @@ impl ForgottenPassword {
     pub fn sample() -> Self {
         Self {
             frame: Frame::sample_signed_out(),
-            request: None,
+            onward: Onward::default(),
             email: Field::default(),
         }
     }
@@ -181,12 +181,12 @@ impl CheckMail {
     }
 }
 
-/// `/reset-password`: field `password`, hidden `token` and `request`.
+/// `/reset-password`: field `password`, hidden `token` and those of [`Onward`].
 #[derive(Template)]
 #[template(path = "identity/reset_password.html")]
 pub struct ResetPassword {
     pub frame: Frame,
-    pub request: Option<RequestBanner>,
+    pub onward: Onward,
     pub token: String,
     pub password: Field,
 }
@@ -196,7 +196,7 @@ impl ResetPassword {
     pub fn sample() -> Self {
         Self {
             frame: Frame::sample_signed_out(),
-            request: Some(RequestBanner::sample()),
+            onward: Onward::sample(),
             token: "sample-token".to_owned(),
             password: Field::default(),
         }
@@ -368,14 +368,13 @@ impl FirstOperator {
     }
 }
 
-/// `/confirm`: field `password`, hidden `request` or `return_to`. The person is signed in, but not lately enough.
+/// `/confirm`: field `password`, hidden those of [`Onward`]. The person is signed in, but not lately enough.
 #[derive(Template)]
 #[template(path = "identity/reauthenticate.html")]
 pub struct Reauthenticate {
     /// Holds the person.
     pub frame: Frame,
-    pub request: Option<RequestBanner>,
-    pub return_to: Option<String>,
+    pub onward: Onward,
     pub password: Field,
 }
 
@@ -384,8 +383,7 @@ impl Reauthenticate {
     pub fn sample() -> Self {
         Self {
             frame: Frame::sample(),
-            request: Some(RequestBanner::sample()),
-            return_to: None,
+            onward: Onward::sample(),
             password: Field::default(),
         }
     }

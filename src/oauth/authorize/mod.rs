@@ -15,5 +15,5 @@ pub use pending::{ParkError, Waiting, claim, park, resume};
 pub use request::{
     AuthorizationError, AuthorizationRequest, ErrorCode, Incoming, ResponseMode, Untrusted, read,
 };
-pub use step::{ConsentQuestion, Person, Step, next_step};
+pub use step::{ConsentQuestion, Person, Step, must_sign_in_again, next_step};
 pub(in crate::oauth) use store::delete_expired;

@@ -83,7 +83,7 @@ pub async fn next_step(
         });
     };
     let fresh = since.is_some_and(|since| person.session.authenticated_at >= since);
-    if needs_sign_in(request, person.session, fresh, now) {
+    if must_sign_in_again(request, person.session.authenticated_at, since, now) {
         let description = "the person signed in too long ago";
         return Ok(if silent {
             refuse(ErrorCode::LoginRequired, description)
@@ -114,18 +114,19 @@ pub async fn next_step(
 /// less, they would be asked for their password again and again.
 const READING: time::Duration = time::Duration::minutes(5);
 
-/// Whether the password has to be given (again). `max_age` is measured when the request is answered, for those too who
-/// signed in for it and then let its page lie.
-fn needs_sign_in(
+/// Whether whoever signed in at that time has to show again that it is they, for a request that has waited `since`.
+/// `max_age` is measured when the request is answered, for those too who signed in for it and then let its page lie.
+#[must_use]
+pub fn must_sign_in_again(
     request: &AuthorizationRequest,
-    session: &Session,
-    fresh: bool,
+    authenticated_at: OffsetDateTime,
+    since: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> bool {
-    let age = now - session.authenticated_at;
+    let fresh = since.is_some_and(|since| authenticated_at >= since);
     let is_too_old = |most: u32| {
         let most = time::Duration::seconds(most.into());
-        age >= if fresh { most.max(READING) } else { most }
+        now - authenticated_at >= if fresh { most.max(READING) } else { most }
     };
     (request.prompt.login && !fresh) || request.max_age.is_some_and(is_too_old)
 }

@@ -1,4 +1,5 @@
 use futures_util::future::BoxFuture;
+use time::OffsetDateTime;
 
 use crate::{
     identity::http::{PendingRequest, PendingRequests},
@@ -15,6 +16,7 @@ impl PendingRequests for WaitingRequests {
         &self,
         id: AuthorizationRequestId,
         browser: [u8; 32],
+        authenticated_at: Option<OffsetDateTime>,
     ) -> BoxFuture<'_, Result<Option<PendingRequest>, Fault>> {
         Box::pin(async move {
             let Some(waiting) = authorize::resume(&self.0, id, browser).await? else {
@@ -36,8 +38,10 @@ impl PendingRequests for WaitingRequests {
                         .unwrap_or_default(),
                 ),
                 login_hint: request.and_then(|request| request.login_hint.as_deref()?.parse().ok()),
-                reauthenticate: request
-                    .is_some_and(|request| request.prompt.login || request.max_age.is_some()),
+                reauthenticate: request.zip(authenticated_at).is_some_and(|(request, at)| {
+                    let now = self.0.clock.now();
+                    authorize::must_sign_in_again(request, at, Some(waiting.arrived_at), now)
+                }),
             }))
         })
     }

@@ -226,3 +226,95 @@ async fn a_request_survives_a_forgotten_password() {
     theirs.send(&form).await;
     assert!(!last_link(&app, "ada@example.com").await.contains(&id));
 }
+
+#[tokio::test]
+async fn whoever_is_signed_in_goes_on_as_themselves() {
+    let app = TestApp::start().await;
+    let client = client(&app).await;
+    person(&app, "ada@example.com").await;
+    let browser = app.browser();
+    let page = browser.get(&request(client, "")).await;
+    let id = page.forms()[0].value("request").unwrap().to_owned();
+    // Signed in meanwhile, in another tab.
+    sign_in(&browser, "ada@example.com", PASSWORD).await;
+    for page in ["/sign-in", "/sign-up"] {
+        let page = browser.get(&format!("{page}?request={id}")).await;
+        assert_eq!(page.url.path(), "/oauth/authorize/continue", "{}", page.text());
+        assert!(page.text().contains("ada@example.com"));
+        let page = browser.get("/sign-in?return_to=%2Faccount%2Fsessions").await;
+        assert_eq!(page.url.path(), "/account/sessions");
+    }
+    // Unless they would rather be somebody else, who may be new here.
+    let page = browser.get(&format!("/sign-in?request={id}&another=1")).await;
+    assert_eq!(page.heading(), "Sign in");
+    let page = browser.get(&page.link("/sign-up?")).await;
+    let page = browser
+        .submit(
+            &page,
+            &[
+                ("name", "Bea"),
+                ("email", "bea@example.com"),
+                ("password", PASSWORD),
+            ],
+        )
+        .await;
+    assert_eq!(page.url.path(), "/oauth/authorize/continue");
+    assert!(page.text().contains("bea@example.com"), "{}", page.text());
+
+    // Who has signed in since an app asked for that need not do so again.
+    let page = browser.get(&request(client, "&prompt=login")).await;
+    let id = page.forms()[0].value("request").unwrap().to_owned();
+    let page = browser.get(&format!("/sign-in?request={id}")).await;
+    assert_eq!(page.heading(), "Confirm that it is you");
+    app.advance(Duration::from_secs(1));
+    let other_tab = browser.get("/sign-in?another=1").await;
+    let fields = [("email", "bea@example.com"), ("password", PASSWORD)];
+    browser.submit(&other_tab, &fields).await;
+    let page = browser.get(&format!("/sign-in?request={id}")).await;
+    assert_eq!(page.url.path(), "/oauth/authorize/continue", "{}", page.text());
+}
+
+#[tokio::test]
+async fn the_way_on_survives_every_page_before_sign_in() {
+    let app = TestApp::start().await;
+    let browser = app.browser();
+    let page = browser.get("/account/sessions").await;
+    assert_eq!(page.url.path(), "/sign-in");
+    let page = browser.get(&page.link("/forgot-password?")).await;
+    let page = browser.get(&page.link("/sign-in?")).await;
+    let page = browser.get(&page.link("/sign-up?")).await;
+    let page = browser.get(&page.link("/sign-in?")).await;
+    let page = browser.get(&page.link("/sign-up?")).await;
+    let fields = |password| [("name", "Ada"), ("email", "ada@example.com"), ("password", password)];
+    let page = browser.submit(&page, &fields("short")).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    let page = browser.submit(&page, &fields(PASSWORD)).await;
+    assert_eq!(page.url.path(), "/account/sessions", "{}", page.text());
+
+    // What leads elsewhere is left behind.
+    for (number, bad) in ["https://evil.example/", "//evil.example", "/\\evil.example"]
+        .iter()
+        .enumerate()
+    {
+        let browser = app.browser();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", bad)
+            .finish();
+        let page = browser.get(&format!("/sign-up?{query}")).await;
+        assert!(!page.html.contains("evil"), "{}", page.html);
+        let mut form = page.forms().remove(0);
+        let email = format!("bob{number}@example.com");
+        form.fields
+            .retain(|(name, _)| !matches!(name.as_str(), "name" | "email" | "password"));
+        for (name, value) in [
+            ("name", "Bob"),
+            ("email", &email),
+            ("password", PASSWORD),
+            ("return_to", bad),
+        ] {
+            form.fields.push((name.to_owned(), value.to_owned()));
+        }
+        let page = browser.send(&form).await;
+        assert_eq!(page.url.path(), "/apps", "{bad}");
+    }
+}

@@ -146,6 +146,18 @@ impl Page {
         .unwrap_or_default()
     }
 
+    /// Where the first link leads whose path begins so.
+    pub fn link(&self, start: &str) -> String {
+        let document = Html::parse_document(&self.html);
+        let links = selector("a[href]");
+        document
+            .select(&links)
+            .filter_map(|link| link.attr("href"))
+            .find(|path| path.starts_with(start))
+            .unwrap_or_else(|| panic!("no link to {start} on {}:\n{}", self.url, self.html))
+            .to_owned()
+    }
+
     pub fn heading(&self) -> String {
         let document = Html::parse_document(&self.html);
         let heading = document.select(&selector("h1")).next();
