@@ -7,6 +7,7 @@ CREATE TABLE users (
     email_verified_at timestamptz,
     name text NOT NULL,
     password_hash text NOT NULL,
+    password_set_at timestamptz NOT NULL,
     operator boolean NOT NULL,
     blocked_at timestamptz,
     created_at timestamptz NOT NULL

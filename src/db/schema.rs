@@ -267,6 +267,7 @@ diesel::table! {
         email_verified_at -> Nullable<Timestamptz>,
         name -> Text,
         password_hash -> Text,
+        password_set_at -> Timestamptz,
         operator -> Bool,
         blocked_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,

@@ -90,12 +90,17 @@ impl Identity {
             .map_err(|bad| ChangeError::BadValue(bad.0))?;
         let own = self.prove_again(user, present, context).await?;
         let hash = self.hasher.hash(new_password).await?;
+        let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
-        if !store::set_password(&mut transaction, user.id, &own.password_hash, &hash).await? {
+        if !store::set_password(&mut transaction, user.id, &own.password_hash, &hash, now).await? {
             return Err(ChangeError::WrongPassword);
         }
+        let user = &User {
+            password_set_at: now,
+            ..user.clone()
+        };
         Record::done(
-            self.clock.now(),
+            now,
             Actor::User(user.id),
             Action::PasswordChanged,
             audit::Subject::User(user.id),

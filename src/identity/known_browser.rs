@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Identity;
+use super::{Identity, Started, User};
 use crate::{
     crypto::{Place, Purpose, Token, decode_base64url, encode_base64url},
     types::{Fault, UserId},
@@ -16,6 +17,15 @@ use crate::{
 pub(super) struct KnownBrowser {
     pub(super) user: UserId,
     pub(super) id: Uuid,
+    password: [u8; 8],
+}
+
+impl KnownBrowser {
+    /// Whether it is this person's, by the password that they have now: whoever knew an earlier one may have collected
+    /// as many cookies as they liked, each with a count of its own.
+    pub(super) fn is_of(&self, user: &User) -> bool {
+        self.user == user.id && self.password == version(user.password_set_at)
+    }
 }
 
 /// The name under which [`crate::web::BrowserSettings`] keeps it.
@@ -27,13 +37,25 @@ fn place() -> Place {
     Place::wire("known-browser")
 }
 
+/// Names a password by when it was set, as exactly as the database keeps that: in microseconds.
+fn version(set_at: OffsetDateTime) -> [u8; 8] {
+    let micros = set_at.unix_timestamp_nanos().div_euclid(1_000);
+    i64::try_from(micros).unwrap_or(i64::MAX).to_be_bytes()
+}
+
 impl Identity {
-    /// The cookie for a browser in which `user` has just proved who they are. Each sign-in makes another: whoever had a
+    /// The cookie for a browser in which somebody has just proved who they are. Each sign-in makes another: whoever had a
     /// copy of the last one shares no count with it.
-    pub(super) fn remember_browser(&self, user: UserId) -> Result<Token, Fault> {
+    pub(super) fn remember_browser(&self, started: &Started) -> Result<Token, Fault> {
         let until = self.clock.unix() + i64::try_from(KNOWN_FOR.as_secs()).map_err(Fault::internal)?;
         let id = self.entropy.bytes::<16>();
-        let plain = [user.uuid().as_bytes().as_slice(), &id, &until.to_be_bytes()].concat();
+        let plain = [
+            started.user_id.uuid().as_bytes().as_slice(),
+            &id,
+            &version(started.password_set_at),
+            &until.to_be_bytes(),
+        ]
+        .concat();
         let sealed = self.keyring.seal(Purpose::KnownBrowser, &place(), &plain)?;
         Ok(Token::from(encode_base64url(&sealed)))
     }
@@ -43,11 +65,13 @@ impl Identity {
         let sealed = decode_base64url(cookie.expose())?;
         let plain = self.keyring.open(Purpose::KnownBrowser, &place(), &sealed)?;
         let (user, rest) = plain.split_first_chunk::<16>()?;
-        let (id, until) = rest.split_first_chunk::<16>()?;
+        let (id, rest) = rest.split_first_chunk::<16>()?;
+        let (password, until) = rest.split_first_chunk::<8>()?;
         let until = i64::from_be_bytes(until.try_into().ok()?);
         (self.clock.unix() < until).then(|| KnownBrowser {
             user: UserId::from_uuid(Uuid::from_bytes(*user)),
             id: Uuid::from_bytes(*id),
+            password: *password,
         })
     }
 }

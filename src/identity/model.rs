@@ -14,6 +14,8 @@ pub struct User {
     pub email: Email,
     pub email_verified: bool,
     pub name: String,
+    /// When the password came to be what it is: what was remembered of an earlier one counts no more.
+    pub password_set_at: OffsetDateTime,
     /// Whether this person runs the server: edits the scope catalogue, invites, blocks.
     pub operator: bool,
     /// Blocked people cannot sign in, and nothing that they hold is good.

@@ -24,6 +24,8 @@ pub struct Started {
     pub session_id: SessionId,
     pub user_id: UserId,
     pub token: Token,
+    /// Of the password by which they did.
+    pub(super) password_set_at: OffsetDateTime,
     /// To be settled after the commit: the session that this one takes the place of.
     pub(super) recorded: Recorded,
 }
@@ -115,6 +117,7 @@ impl Identity {
             session_id: id,
             user_id: user.id,
             token,
+            password_set_at: user.password_set_at,
             recorded,
         })
     }

@@ -70,7 +70,7 @@ impl Identity {
         self.end_try_well(&mut transaction, &tried).await?;
         let user = &credentials.user;
         if let Some(better) = better_hash {
-            store::set_password(&mut transaction, user.id, password_hash, &better).await?;
+            store::rehash_password(&mut transaction, user.id, password_hash, &better).await?;
         }
         let started = self
             .start_session(&mut transaction, user, credentials.account_id, current, context)
@@ -100,7 +100,7 @@ impl Identity {
         };
         let user = store::user_by_email(&mut *self.db.connection().await?, &parsed).await?;
         Ok(match user {
-            Some(user) if user.id == known.user => Subject::Known(known),
+            Some(user) if known.is_of(&user) => Subject::Known(known),
             Some(_) | None => account,
         })
     }

@@ -290,6 +290,7 @@ impl Identity {
             email: sound.email.clone(),
             email_verified: making.email_verified,
             name: sound.name.to_string(),
+            password_set_at: now,
             operator: making.operator,
             blocked: false,
             created_at: now,

@@ -143,7 +143,7 @@ pub(super) fn signed_in(
     let cookie = settings.cookie(SESSION_COOKIE, started.token.expose(), longest);
     let mut response = see_other(path);
     response.add_cookie(&cookie).map_err(Fault::internal)?;
-    let known = identity.remember_browser(started.user_id)?;
+    let known = identity.remember_browser(started)?;
     let cookie = settings.cookie(known_browser::COOKIE, known.expose(), KNOWN_FOR);
     response.add_cookie(&cookie).map_err(Fault::internal)?;
     Ok(response)

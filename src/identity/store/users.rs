@@ -19,6 +19,7 @@ pub(super) struct UserRow {
     email: String,
     email_verified_at: Option<OffsetDateTime>,
     name: String,
+    password_set_at: OffsetDateTime,
     operator: bool,
     blocked_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
@@ -37,6 +38,7 @@ impl TryFrom<UserRow> for User {
                 .map_err(|InvalidEmail| Fault::inconsistent("users", "email", id))?,
             email_verified: row.email_verified_at.is_some(),
             name: row.name,
+            password_set_at: row.password_set_at,
             operator: row.operator,
             blocked: row.blocked_at.is_some(),
             created_at: row.created_at,
@@ -132,6 +134,7 @@ pub(in super::super) async fn insert_user(
             users::email_verified_at.eq(user.email_verified.then_some(user.created_at)),
             users::name.eq(&user.name),
             users::password_hash.eq(password_hash),
+            users::password_set_at.eq(user.password_set_at),
             users::operator.eq(user.operator),
             users::created_at.eq(user.created_at),
         ))
@@ -173,21 +176,37 @@ pub(in super::super) async fn set_name(
     Ok(())
 }
 
-/// Sets the hash of a password; false if it is no longer the one that `was` read, because another request
-/// changed it meanwhile, or the person is blocked by now.
+/// Sets another password; false if it is no longer the one that `was` read, because another request changed it
+/// meanwhile, or the person is blocked by now.
 pub(in super::super) async fn set_password(
     connection: &mut AsyncPgConnection,
     id: UserId,
     was: &str,
     hash: &str,
+    now: OffsetDateTime,
 ) -> Result<bool, Fault> {
     let updated = diesel::update(users::table.find(id.uuid()))
         .filter(users::password_hash.eq(was))
         .filter(users::blocked_at.is_null())
-        .set(users::password_hash.eq(hash))
+        .set((users::password_hash.eq(hash), users::password_set_at.eq(now)))
         .execute(connection)
         .await?;
     Ok(updated == 1)
+}
+
+/// Replaces the hash of a password by another one of the same.
+pub(in super::super) async fn rehash_password(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+    was: &str,
+    hash: &str,
+) -> Result<(), Fault> {
+    diesel::update(users::table.find(id.uuid()))
+        .filter(users::password_hash.eq(was))
+        .set(users::password_hash.eq(hash))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Holds a person as they are until the transaction ends, if their password is still the one that `was` read and they

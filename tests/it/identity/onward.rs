@@ -262,6 +262,7 @@ async fn whoever_is_signed_in_goes_on_as_themselves() {
     assert!(page.text().contains("bea@example.com"), "{}", page.text());
 
     // Who has signed in since an app asked for that need not do so again.
+    app.advance(Duration::from_secs(1));
     let page = browser.get(&request(client, "&prompt=login")).await;
     let id = page.forms()[0].value("request").unwrap().to_owned();
     let page = browser.get(&format!("/sign-in?request={id}")).await;

@@ -308,6 +308,64 @@ async fn sign_ups_from_one_address_are_limited() {
 }
 
 #[tokio::test]
+async fn a_browser_that_knows_an_earlier_password_is_as_any_other() {
+    let app = TestApp::start().await;
+    person(&app, "ada@example.com").await;
+    // Whoever had the password could sign in as often as they liked, each time with a count of its own.
+    let stranger = signed_in(&app, "ada@example.com").await;
+    let own = signed_in(&app, "ada@example.com").await;
+    app.advance(Duration::from_secs(1));
+    let page = own.get("/forgot-password").await;
+    own.submit(&page, &[("email", "ada@example.com")]).await;
+    let page = own.get(&last_link(&app, "ada@example.com").await).await;
+    own.submit(&page, &[("password", OTHER_PASSWORD)]).await;
+    sign_in(&own, "ada@example.com", OTHER_PASSWORD).await;
+    assert!(is_signed_in(&own).await);
+    let delay = async |first: u8| {
+        for host in first..first + 20 {
+            let from = format!("198.51.100.{host}");
+            let _ = guess(&app.identity, "ada@example.com", PASSWORD, &from).await;
+            app.advance(Duration::from_mins(15));
+        }
+        let from = format!("198.51.100.{}", first + 20);
+        let _ = guess(&app.identity, "ada@example.com", PASSWORD, &from).await;
+    };
+    delay(1).await;
+    let page = sign_in(&stranger, "ada@example.com", PASSWORD).await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS, "{}", page.text());
+
+    // The one that was signed in with the new password is known by that.
+    let sign_out = async || {
+        let page = own.get("/account").await;
+        let mut forms = page.forms().into_iter();
+        let form = forms.find(|form| form.action.path() == "/sign-out").unwrap();
+        own.send(&form).await;
+    };
+    sign_out().await;
+    sign_in(&own, "ada@example.com", OTHER_PASSWORD).await;
+    assert!(is_signed_in(&own).await);
+
+    // So it is after a change of the password in it.
+    app.advance(Duration::from_secs(1));
+    let page = own.get("/account").await;
+    let mut forms = page.forms().into_iter();
+    let mut form = forms
+        .find(|form| form.action.path() == "/account/password")
+        .unwrap();
+    for (name, value) in &mut form.fields {
+        match name.as_str() {
+            "password" => OTHER_PASSWORD.clone_into(value),
+            "new_password" => "nine small boats at anchor".clone_into(value),
+            _ => {}
+        }
+    }
+    own.send(&form).await;
+    sign_out().await;
+    sign_in(&own, "ada@example.com", "nine small boats at anchor").await;
+    assert!(is_signed_in(&own).await);
+}
+
+#[tokio::test]
 async fn a_hash_with_older_parameters_is_made_anew_at_the_next_sign_in() {
     let app = TestApp::with(|config| config.passwords.iterations = 3).await;
     person(&app, "ada@example.com").await;
