@@ -40,6 +40,7 @@ impl SharedData {
             browser: Data::new(BrowserSettings {
                 keyring: services.keyring.clone(),
                 entropy: services.entropy.clone(),
+                clock: services.clock.clone(),
                 is_https: services.config.is_https(),
             }),
             proxies: Data::new(TrustedProxies(services.config.server.trusted_proxies.clone())),

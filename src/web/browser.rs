@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{Failure, Parameters};
 use crate::{
     crypto::{KeyId, Keyring, Mac, Purpose, Token, decode_base64url, encode_base64url, same},
-    types::{Entropy, Fault},
+    types::{Clock, Entropy, Fault},
 };
 
 /// What cookies and form tokens need.
@@ -26,6 +26,7 @@ use crate::{
 pub struct BrowserSettings {
     pub keyring: Keyring,
     pub entropy: Entropy,
+    pub clock: Clock,
     /// Whether people reach us over TLS: then cookies have the `__Host-` prefix, which no other host or path
     /// can set, and are never sent in clear.
     pub is_https: bool,
@@ -65,7 +66,8 @@ impl BrowserSettings {
 const NAME: &str = "browser";
 const LIFETIME: std::time::Duration = std::time::Duration::from_hours(90 * 24);
 
-/// One browser, known by its cookie; the cookie is set with the answer where there was none.
+/// One browser, known by its cookie; the cookie is set with the answer where there was none, and anew when half of its
+/// time is over, so that it does not end under the hands of whoever uses it.
 ///
 /// To a form that another site sends, no browser adds the cookie (`SameSite=Lax`), whether or not it has one. A new one
 /// in the answer would take the old one's place, and void what hangs on it: so it stays unset there.
@@ -176,6 +178,13 @@ fn is_sent_by_another_site(request: &HttpRequest) -> bool {
         .is_some_and(|origin| host(origin).as_deref() != Some(request.connection_info().host()))
 }
 
+/// What the cookie holds: the browser's token, and when the browser forgets it. Whoever changes the latter makes
+/// themselves forgotten sooner or later; nothing else hangs on it.
+fn token_and_end(cookie: &Token) -> Option<(Token, i64)> {
+    let (token, end) = cookie.expose().rsplit_once('.')?;
+    Some((Token::presented(token), end.parse().ok()?))
+}
+
 impl FromRequest for Browser {
     type Error = Failure;
     type Future = Ready<Result<Self, Failure>>;
@@ -188,16 +197,19 @@ impl FromRequest for Browser {
             return ready(Err(Failure::Fault(Fault::internal("no browser settings"))));
         };
         let settings = settings.clone().into_inner();
-        let sent = settings.read(request, NAME);
+        let now = settings.clock.unix();
+        let seconds = |span: std::time::Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+        let sent = settings.read(request, NAME).as_ref().and_then(token_and_end);
         let knows = sent.is_some() || !is_sent_by_another_site(request);
-        let token = sent.unwrap_or_else(|| {
-            let token = Token::random("", &settings.entropy);
-            if knows {
-                let cookie = settings.cookie(NAME, token.expose(), LIFETIME);
-                request.extensions_mut().insert(FreshCookie(cookie));
-            }
-            token
-        });
+        let is_young = sent
+            .as_ref()
+            .is_some_and(|(_, end)| *end >= now + seconds(LIFETIME / 2));
+        let token = sent.map_or_else(|| Token::random("", &settings.entropy), |(token, _)| token);
+        if knows && !is_young {
+            let value = format!("{}.{}", token.expose(), now + seconds(LIFETIME));
+            let cookie = settings.cookie(NAME, &value, LIFETIME);
+            request.extensions_mut().insert(FreshCookie(cookie));
+        }
         let browser = Self {
             settings,
             token,

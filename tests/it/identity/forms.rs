@@ -1,5 +1,7 @@
 //! Forms whose session has ended, or changed, since their page was opened.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -147,4 +149,29 @@ async fn a_form_that_was_on_its_way_when_its_session_ended_does_nothing() {
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
     assert_eq!(load(&app, ada).await.name, "Ada Marsh");
+}
+
+#[tokio::test]
+async fn a_page_of_a_browser_that_keeps_coming_never_runs_out() {
+    const DAY: Duration = Duration::from_hours(24);
+    let app = TestApp::start().await;
+    person(&app, "ada@example.com").await;
+    let browser = app.browser();
+    let page = browser.get("/sign-in").await;
+    assert!(page.headers.contains_key("set-cookie"));
+    let first = browser.cookies("/");
+    app.advance(40 * DAY);
+    assert!(!browser.get("/sign-in").await.headers.contains_key("set-cookie"));
+    app.advance(10 * DAY);
+    let renewed = browser.get("/sign-in").await;
+    let cookie = renewed.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("claviger-browser=") && cookie.contains("Max-Age=7776000"));
+    let browser_of = |cookies: &str| cookies.rsplit_once('.').unwrap().0.to_owned();
+    assert_eq!(browser_of(&first), browser_of(&browser.cookies("/")));
+    assert_ne!(first, browser.cookies("/"));
+    // A form from before is as good as it was.
+    app.advance(44 * DAY);
+    let fields = [("email", "ada@example.com"), ("password", PASSWORD)];
+    browser.submit(&page, &fields).await;
+    assert!(is_signed_in(&browser).await);
 }
