@@ -1,7 +1,5 @@
 //! Sessions: begun with each sign-in, listed, ended one by one, all others, or all.
 
-use std::net::IpAddr;
-
 use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
 
@@ -34,9 +32,8 @@ pub struct Started {
 #[derive(Clone, Debug)]
 pub struct ListedSession {
     pub session: Session,
-    /// Where it was signed in from.
-    pub address: IpAddr,
-    pub user_agent: String,
+    /// Where it was signed in from; none if that was sealed under a key that is gone.
+    pub origin: Option<Origin>,
 }
 
 pub(super) fn context_place(id: SessionId) -> Place {
@@ -234,24 +231,17 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// If the database is out of reach, or a sealed context does not open.
+    /// If the database is out of reach.
     pub async fn sessions(&self, user: UserId) -> Result<Vec<ListedSession>, Fault> {
         let mut connection = self.db.connection().await?;
-        store::sessions(&mut connection, user, self.clock.now())
-            .await?
+        let sessions = store::sessions(&mut connection, user, self.clock.now()).await?;
+        Ok(sessions
             .into_iter()
-            .map(|(session, sealed)| {
-                let origin = self
-                    .keyring
-                    .open_origin(&context_place(session.id), &sealed)
-                    .ok_or_else(|| Fault::inconsistent("sessions", "context_sealed", session.id))?;
-                Ok(ListedSession {
-                    session,
-                    address: origin.address,
-                    user_agent: origin.user_agent,
-                })
+            .map(|(session, sealed)| ListedSession {
+                origin: self.keyring.open_origin(&context_place(session.id), &sealed),
+                session,
             })
-            .collect()
+            .collect())
     }
 }
 

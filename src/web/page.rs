@@ -6,7 +6,8 @@ use std::fmt;
 use askama::Template;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
-use super::Parameters;
+use super::{Parameters, browser_in_words};
+use crate::crypto::Origin;
 
 /// What surrounds each page. Templates call it `frame`.
 #[derive(Clone, Debug, Default)]
@@ -212,6 +213,36 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let form = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]");
         f.write_str(&self.0.format(&form).or(Err(fmt::Error))?)
+    }
+}
+
+/// From where a session is used.
+#[derive(Clone, Debug)]
+pub struct Place(Option<(String, String)>);
+
+impl Place {
+    /// None is not known: what it was sealed under is gone.
+    #[must_use]
+    pub fn of(origin: Option<&Origin>) -> Self {
+        Self(origin.map(|origin| (browser_in_words(&origin.user_agent), origin.address.to_string())))
+    }
+
+    /// "Firefox on Linux"
+    #[must_use]
+    pub fn browser(&self) -> &str {
+        self.0
+            .as_ref()
+            .map_or("A browser that is not known", |(browser, _)| browser)
+    }
+
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.0.as_ref().map(|(_, address)| address.as_str())
+    }
+
+    #[must_use]
+    pub fn sample(browser: &str, address: &str) -> Self {
+        Self(Some((browser.to_owned(), address.to_owned())))
     }
 }
 

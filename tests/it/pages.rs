@@ -48,6 +48,7 @@ fn all() -> Vec<(&'static str, String)> {
         "account-pending": identity::Account::sample_pending();
         "sessions": identity::Sessions::sample();
         "sessions-alone": identity::Sessions::sample_alone();
+        "sessions-unknown": identity::Sessions::sample_unknown();
         "activity": identity::Activity::sample();
         "activity-empty": identity::Activity::sample_empty();
         "invite": identity::Invite::sample();

@@ -17,9 +17,7 @@ use super::super::{
 };
 use crate::{
     types::{AuthorizationRequestId, Fault},
-    web::{
-        BrowserSettings, Failure, Parameters, Query, html_with, see_other, whole_seconds,
-    },
+    web::{BrowserSettings, Failure, Parameters, Query, html_with, see_other, whole_seconds},
 };
 
 /// What a form says that came from a page of another session, or of none.

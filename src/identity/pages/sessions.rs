@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     types::SessionId,
-    web::{BrowserSettings, Failure, Query, browser_in_words, html, see_other},
+    web::{BrowserSettings, Failure, Query, html, page::Place, see_other},
 };
 
 /// `GET /account/sessions`.
@@ -31,8 +31,7 @@ pub(super) async fn show(
         .map(|listed| views::SessionRow {
             id: listed.session.id.to_string(),
             current: listed.session.id == own.session.id,
-            browser: browser_in_words(&listed.user_agent),
-            address: listed.address.to_string(),
+            place: Place::of(listed.origin.as_ref()),
             signed_in: listed.session.authenticated_at.into(),
             last_seen: listed.session.last_seen_at.into(),
         })

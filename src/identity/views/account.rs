@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::web::page::{Choice, Field, Frame, Moment, Pages};
+use crate::web::page::{Choice, Field, Frame, Moment, Pages, Place};
 
 /// A change of address that waits for one or both confirmations.
 #[derive(Clone, Debug)]
@@ -75,9 +75,7 @@ pub struct SessionRow {
     pub id: String,
     /// Whether it is the one that shows this page.
     pub current: bool,
-    /// "Firefox on Linux"
-    pub browser: String,
-    pub address: String,
+    pub place: Place,
     pub signed_in: Moment,
     pub last_seen: Moment,
 }
@@ -97,8 +95,7 @@ impl Sessions {
         let row = |id: &str, current, browser: &str, address: &str, age| SessionRow {
             id: id.to_owned(),
             current,
-            browser: browser.to_owned(),
-            address: address.to_owned(),
+            place: Place::sample(browser, address),
             signed_in: Moment::sample(age * 10),
             last_seen: Moment::sample(age),
         };
@@ -116,6 +113,15 @@ impl Sessions {
                 row("ses_three", false, "Chrome on Windows", "198.51.100.4", 3_000),
             ],
         }
+    }
+
+    #[must_use]
+    pub fn sample_unknown() -> Self {
+        let mut page = Self::sample();
+        for session in &mut page.sessions {
+            session.place = Place::of(None);
+        }
+        page
     }
 
     #[must_use]

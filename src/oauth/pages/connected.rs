@@ -10,7 +10,7 @@ use crate::{
     types::{ClientId, GrantId, RedirectUri},
     web::{
         Failure, Query, html,
-        page::{Notice, Tone},
+        page::{Notice, Place, Tone},
         see_other,
     },
 };
@@ -92,19 +92,11 @@ pub(super) async fn one(
             sensitive: entry.is_some_and(|entry| entry.sensitive),
         }
     });
-    let sessions = app.grants.iter().map(|grant| {
-        let (address, agent) = grant
-            .origin(&authority.keyring)
-            .map_or_else(Default::default, |origin| {
-                (origin.address.to_string(), origin.user_agent)
-            });
-        views::GrantRow {
-            id: grant.id.to_string(),
-            created: grant.created_at.into(),
-            last_used: grant.rotated_at.into(),
-            address,
-            browser: crate::web::browser_in_words(&agent),
-        }
+    let sessions = app.grants.iter().map(|grant| views::GrantRow {
+        id: grant.id.to_string(),
+        created: grant.created_at.into(),
+        last_used: grant.rotated_at.into(),
+        place: Place::of(grant.origin(&authority.keyring).as_ref()),
     });
     html(&views::ConnectedAppPage {
         frame: visitor.frame_with_notice(notice(&query))?,

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::AppFace;
-use crate::web::page::{Frame, Moment};
+use crate::web::page::{Frame, Moment, Place};
 
 /// One app in the list.
 #[derive(Clone, Debug)]
@@ -87,9 +87,7 @@ pub struct GrantRow {
     pub id: String,
     pub created: Moment,
     pub last_used: Moment,
-    pub address: String,
-    /// "Firefox on Linux"
-    pub browser: String,
+    pub place: Place,
 }
 
 /// `/account/apps/{client_id}`
@@ -114,8 +112,7 @@ impl ConnectedAppPage {
             id: id.to_owned(),
             created: Moment::sample(age * 100),
             last_used: Moment::sample(age),
-            address: "192.0.2.17".to_owned(),
-            browser: browser.to_owned(),
+            place: Place::sample(browser, "192.0.2.17"),
         };
         Self {
             frame: Frame::sample(),

@@ -62,3 +62,28 @@ async fn what_people_do_with_an_app_is_theirs_to_read_and_not_its_developers() {
     let page = developer.get("/account/activity?action=client").await;
     assert!(page.text().contains("127.0.0.1"), "{}", page.text());
 }
+
+#[tokio::test]
+async fn a_place_whose_key_is_gone_is_said_not_to_be_known() {
+    let app = TestApp::start().await;
+    let (_, ada) = person(&app, "ada@example.com", false).await;
+    let path = new_app(&ada, "Fieldnotes").await;
+    let client = register(&ada, &path, CONFIDENTIAL).await;
+    tokens_of(&app, &ada, &client).await;
+    for (table, page) in [
+        ("sessions", "/account/sessions".to_owned()),
+        ("grants", format!("/account/apps/{}", client.id)),
+    ] {
+        let known = ada.get(&page).await;
+        assert!(known.text().contains("127.0.0.1"), "{}", known.text());
+        let lost = format!("UPDATE {table} SET context_sealed = 'sealed under a key that is gone'");
+        assert_eq!(execute(&app, &lost).await, 1);
+        let page = ada.get(&page).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(
+            page.text().contains("A browser that is not known") && page.text().contains("Not known"),
+            "{}",
+            page.text()
+        );
+    }
+}

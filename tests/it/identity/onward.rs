@@ -286,7 +286,13 @@ async fn the_way_on_survives_every_page_before_sign_in() {
     let page = browser.get(&page.link("/sign-up?")).await;
     let page = browser.get(&page.link("/sign-in?")).await;
     let page = browser.get(&page.link("/sign-up?")).await;
-    let fields = |password| [("name", "Ada"), ("email", "ada@example.com"), ("password", password)];
+    let fields = |password| {
+        [
+            ("name", "Ada"),
+            ("email", "ada@example.com"),
+            ("password", password),
+        ]
+    };
     let page = browser.submit(&page, &fields("short")).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     let page = browser.submit(&page, &fields(PASSWORD)).await;

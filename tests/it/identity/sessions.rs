@@ -252,7 +252,12 @@ async fn neither_cookie_nor_address_of_a_session_is_at_rest_and_contexts_are_sea
     app.run_job("identity.reseal").await;
     assert_eq!(number(&app, &under_old).await, 0);
     assert_eq!(
-        app.identity.sessions(ada).await.unwrap()[0].address.to_string(),
+        app.identity.sessions(ada).await.unwrap()[0]
+            .origin
+            .as_ref()
+            .unwrap()
+            .address
+            .to_string(),
         "127.0.0.1"
     );
 }
