@@ -152,6 +152,8 @@ actions! {
     OperatorAppointed = "operator.appointed", "Became an operator";
     EmailVerified = "email.verified", "E-mail address verified";
     EmailChangeRequested = "email.change_requested", "Change of e-mail address requested";
+    EmailChangeCancelled = "email.change_cancelled", "Change of e-mail address cancelled";
+    VerificationSent = "email.verification_sent", "Link to verify the e-mail address sent again";
     EmailChanged = "email.changed", "E-mail address changed";
     PasswordResetRequested = "password.reset_requested", "Password reset requested";
     PasswordReset = "password.reset", "Password reset by link";

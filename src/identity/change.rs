@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     accounts,
-    audit::{self, Action, Actor, Record},
+    audit::Action,
     revocation::Reason,
     types::{ClientContext, DisplayName, Fault},
 };
@@ -58,16 +58,9 @@ impl Identity {
         let mut transaction = self.db.begin().await?;
         store::set_name(&mut transaction, user.id, name.as_str()).await?;
         let account = accounts::personal_account_of(&mut transaction, user.id).await?;
-        Record::done(
-            self.clock.now(),
-            Actor::User(user.id),
-            Action::UserRenamed,
-            audit::Subject::User(user.id),
-        )
-        .account(account)
-        .from(context)
-        .write(&mut transaction)
-        .await?;
+        self.own_act(user.id, account, Action::UserRenamed, context)
+            .write(&mut transaction)
+            .await?;
         transaction.commit().await
     }
 
@@ -99,16 +92,9 @@ impl Identity {
             password_set_at: now,
             ..user.clone()
         };
-        Record::done(
-            now,
-            Actor::User(user.id),
-            Action::PasswordChanged,
-            audit::Subject::User(user.id),
-        )
-        .account(own.account_id)
-        .from(context)
-        .write(&mut transaction)
-        .await?;
+        self.own_act(user.id, own.account_id, Action::PasswordChanged, context)
+            .write(&mut transaction)
+            .await?;
         let mut started = self
             .start_session(&mut transaction, user, own.account_id, Some(signed_in), context)
             .await?;

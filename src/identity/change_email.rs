@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     accounts,
-    audit::{self, Action, Actor, Record},
+    audit::Action,
     crypto::Token,
     types::{ClientContext, Email, Fault, UserId},
 };
@@ -104,16 +104,9 @@ impl Identity {
             &link,
             good_for,
         ));
-        Record::done(
-            now,
-            Actor::User(user.id),
-            Action::EmailChangeRequested,
-            audit::Subject::User(user.id),
-        )
-        .account(own.account_id)
-        .from(context)
-        .write(&mut transaction)
-        .await?;
+        self.own_act(user.id, own.account_id, Action::EmailChangeRequested, context)
+            .write(&mut transaction)
+            .await?;
         transaction.commit().await?;
         self.withdraw_try(&tried).await?;
         for mail in mails {
@@ -168,16 +161,9 @@ impl Identity {
         ];
         store::delete_links(&mut transaction, id, &void).await?;
         let account = accounts::personal_account_of(&mut transaction, id).await?;
-        Record::done(
-            now,
-            Actor::User(id),
-            Action::EmailChanged,
-            audit::Subject::User(id),
-        )
-        .account(account)
-        .from(context)
-        .write(&mut transaction)
-        .await?;
+        self.own_act(id, account, Action::EmailChanged, context)
+            .write(&mut transaction)
+            .await?;
         transaction.commit().await?;
         if user.email_verified {
             self.mailer
@@ -191,9 +177,9 @@ impl Identity {
     /// # Errors
     ///
     /// If the database is out of reach.
-    pub async fn cancel_email_change(&self, user: UserId) -> Result<(), Fault> {
+    pub async fn cancel_email_change(&self, user: UserId, context: &ClientContext) -> Result<(), Fault> {
         let mut transaction = self.db.begin().await?;
-        self.drop_email_change(&mut transaction, user).await?;
+        self.drop_email_change(&mut transaction, user, context).await?;
         transaction.commit().await
     }
 
@@ -202,10 +188,16 @@ impl Identity {
         &self,
         connection: &mut AsyncPgConnection,
         user: UserId,
+        context: &ClientContext,
     ) -> Result<(), Fault> {
         store::delete_links(connection, user, &CONFIRMATIONS).await?;
-        store::delete_email_change(connection, user).await?;
-        Ok(())
+        if !store::delete_email_change(connection, user).await? {
+            return Ok(());
+        }
+        let account = accounts::personal_account_of(connection, user).await?;
+        self.own_act(user, account, Action::EmailChangeCancelled, context)
+            .write(connection)
+            .await
     }
 
     /// The change that is under way, if any is.

@@ -173,11 +173,7 @@ impl Identity {
         };
         self.forget_failures_of(&mut transaction, own.user.email.as_str())
             .await?;
-        let record = |action| {
-            Record::done(now, Actor::User(id), action, audit::Subject::User(id))
-                .account(own.account_id)
-                .from(context)
-        };
+        let record = |action| self.own_act(id, own.account_id, action, context);
         record(Action::PasswordReset).write(&mut transaction).await?;
         let mut ended = self
             .delete_in(

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     accounts,
-    audit::{self, Action, Actor, Record},
+    audit::Action,
     crypto::Token,
     types::{ClientContext, Fault, UserId},
 };
@@ -62,18 +62,11 @@ impl Identity {
         }
         // A change that was begun before needed no word from this address: whoever signed up with somebody else's
         // could take the account away again after its owner has verified it.
-        self.drop_email_change(&mut transaction, user).await?;
+        self.drop_email_change(&mut transaction, user, context).await?;
         let account = accounts::personal_account_of(&mut transaction, user).await?;
-        Record::done(
-            now,
-            Actor::User(user),
-            Action::EmailVerified,
-            audit::Subject::User(user),
-        )
-        .account(account)
-        .from(context)
-        .write(&mut transaction)
-        .await?;
+        self.own_act(user, account, Action::EmailVerified, context)
+            .write(&mut transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -101,6 +94,10 @@ impl Identity {
                 Some(user.id),
                 Some(&user.email),
             )
+            .await?;
+        let account = accounts::personal_account_of(&mut transaction, user.id).await?;
+        self.own_act(user.id, account, Action::VerificationSent, context)
+            .write(&mut transaction)
             .await?;
         transaction.commit().await?;
         let good_for = self.link_lifetime(LinkPurpose::VerifyEmail);

@@ -173,6 +173,8 @@ pub(super) async fn cancel_email(
     identity: Data<Identity>,
     post: SignedPost,
 ) -> Result<HttpResponse, Failure> {
-    identity.cancel_email_change(post.own.user.id).await?;
+    identity
+        .cancel_email_change(post.own.user.id, &post.visitor.context)
+        .await?;
     Ok(see_other("/account?notice=email-cancelled"))
 }

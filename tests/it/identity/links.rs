@@ -144,6 +144,7 @@ async fn an_address_is_verified_by_the_button_behind_its_link() {
         .unwrap();
     let page = browser.send(&again).await;
     assert!(page.text().contains("We sent the link again."), "{}", page.text());
+    assert!(actions(&app, ada).await.contains("email.verification_sent"));
     let second = last_link(&app, "ada@example.com").await;
     assert_eq!(app.browser().get(&first).await.status, StatusCode::NOT_FOUND);
 
@@ -304,7 +305,9 @@ async fn a_change_of_address_can_be_cancelled_replaced_outlived_and_lost_to_some
         .into_iter()
         .find(|form| form.action.path() == "/account/email/cancel")
         .unwrap();
+    assert!(!actions(&app, ada).await.contains("email.change_cancelled"));
     browser.send(&cancel).await;
+    assert!(actions(&app, ada).await.contains("email.change_cancelled"));
     assert_eq!(app.browser().get(&one).await.status, StatusCode::NOT_FOUND);
 
     app.advance(Duration::from_secs(1));
