@@ -58,9 +58,11 @@ CREATE TABLE one_time_links (
     token_hash bytea NOT NULL UNIQUE,
     user_id uuid REFERENCES users ON DELETE CASCADE,
     email text,
+    email_key text,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL
 );
+COMMENT ON COLUMN one_time_links.email_key IS 'The address as it is compared, as in users.';
 CREATE INDEX one_time_links_user ON one_time_links (user_id, purpose);
 CREATE INDEX one_time_links_expiry ON one_time_links (expires_at);
 

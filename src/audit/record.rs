@@ -159,6 +159,7 @@ actions! {
     PasswordReset = "password.reset", "Password reset by link";
     PasswordChanged = "password.changed", "Password changed";
     InvitationSent = "invitation.sent", "Invitation sent";
+    InvitationWithdrawn = "invitation.withdrawn", "Invitation withdrawn";
     SessionStarted = "session.started", "Signed in";
     SessionRefused = "session.refused", "Sign-in refused";
     SessionEnded = "session.ended", "Signed out";

@@ -190,6 +190,7 @@ diesel::table! {
         token_hash -> Binary,
         user_id -> Nullable<Uuid>,
         email -> Nullable<Text>,
+        email_key -> Nullable<Text>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
     }

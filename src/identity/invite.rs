@@ -1,9 +1,13 @@
-//! Invitations: operators send them, whether sign-up is open or by invitation only.
+//! Invitations: operators send them, whether sign-up is open or by invitation only, see which are out, and withdraw them.
 
-use super::{Identity, User, letters, model::LinkPurpose, store};
+use super::{
+    Identity, User, letters,
+    model::{Invitation, LinkPurpose},
+    store,
+};
 use crate::{
     audit::{self, Action, Actor, Record},
-    types::{ClientContext, Email, Fault},
+    types::{ClientContext, Email, Fault, LinkId},
 };
 
 /// Why nobody was invited.
@@ -40,19 +44,58 @@ impl Identity {
         let link = self
             .make_link(&mut transaction, LinkPurpose::Invitation, None, Some(email))
             .await?;
-        Record::done(
-            self.clock.now(),
-            Actor::User(operator.id),
-            Action::InvitationSent,
-            audit::Subject::Server,
-        )
-        .from(context)
-        .write(&mut transaction)
-        .await?;
+        self.of_invitation(operator, Action::InvitationSent, context)
+            .write(&mut transaction)
+            .await?;
         transaction.commit().await?;
         let good_for = self.link_lifetime(LinkPurpose::Invitation);
         self.mailer
             .send(letters::invitation(email, &operator.name, &link, good_for));
         Ok(())
+    }
+
+    /// Makes an invitation void. False if it was used or void already, or if who asks is no operator.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn withdraw_invitation(
+        &self,
+        operator: &User,
+        id: LinkId,
+        context: &ClientContext,
+    ) -> Result<bool, Fault> {
+        if !operator.operator {
+            return Ok(false);
+        }
+        let mut transaction = self.db.begin().await?;
+        if !store::delete_invitation(&mut transaction, id).await? {
+            return Ok(false);
+        }
+        self.of_invitation(operator, Action::InvitationWithdrawn, context)
+            .write(&mut transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    fn of_invitation(&self, operator: &User, action: Action, context: &ClientContext) -> Record {
+        Record::done(
+            self.clock.now(),
+            Actor::User(operator.id),
+            action,
+            audit::Subject::Server,
+        )
+        .from(context)
+    }
+
+    /// The invitations that nobody has used yet, the last sent first.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn invitations(&self) -> Result<Vec<Invitation>, Fault> {
+        let mut connection = self.db.connection().await?;
+        store::invitations(&mut connection, self.clock.now()).await
     }
 }

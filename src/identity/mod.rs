@@ -32,7 +32,7 @@ pub use change_email::Progress;
 pub use invite::InviteError;
 pub use known_browser::KNOWN_FOR;
 pub use mail::{Letter, Mailer};
-pub use model::{EmailChange, Link, LinkPurpose, Session, User};
+pub use model::{EmailChange, Invitation, Link, LinkPurpose, Session, User};
 pub use password::BadPassword;
 pub use reset_password::{HeldByApps, Reset, ResetError};
 pub use sessions::{ListedSession, Started};

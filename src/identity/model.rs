@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     config::Lifetimes,
-    types::{AccountId, Email, SessionId, UserId},
+    types::{AccountId, Email, LinkId, SessionId, UserId},
 };
 
 /// A person.
@@ -71,6 +71,15 @@ pub struct Link {
     pub user_id: Option<UserId>,
     /// The address in question, where there is one.
     pub email: Option<Email>,
+}
+
+/// An invitation that nobody has used yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    pub id: LinkId,
+    pub email: Email,
+    pub sent_at: OffsetDateTime,
+    pub expires_at: OffsetDateTime,
 }
 
 /// A change of address under way.

@@ -73,5 +73,6 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             page("/operator/invitations")
                 .route(get().to(invitations::show))
                 .route(post().to(invitations::invite)),
-        );
+        )
+        .service(act("/operator/invitations/withdraw").route(post().to(invitations::withdraw)));
 }

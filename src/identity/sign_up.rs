@@ -301,6 +301,8 @@ impl Identity {
                 ..Problems::default()
             }));
         }
+        // Whoever has an account needs none of them any more.
+        store::delete_invitations(connection, &user.email).await?;
         let actor = making.actor.unwrap_or(Actor::User(user.id));
         let opened = accounts::open_personal_account(
             connection,

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 
 use super::{
     super::{
-        Identity, InviteError, LinkPurpose,
+        Identity, Invitation, InviteError, LinkPurpose,
         http::{Posted, SignedPost, Visitor},
         links::in_words,
         views,
@@ -14,11 +14,17 @@ use super::{
 };
 use crate::{
     config::SignUpMode,
-    types::{Email, InvalidEmail},
+    types::{Email, InvalidEmail, LinkId},
     web::{Failure, Query, html, html_with, page::Field, see_other},
 };
 
-fn view(visitor: &Visitor, identity: &Identity, email: Field) -> Result<views::Invite, Failure> {
+async fn view(visitor: &Visitor, identity: &Identity, email: Field) -> Result<views::Invite, Failure> {
+    let row = |invitation: Invitation| views::InvitationRow {
+        id: invitation.id.to_string(),
+        email: invitation.email.to_string(),
+        sent: invitation.sent_at.into(),
+        expires: invitation.expires_at.into(),
+    };
     let mode = identity.config.sign_up.mode;
     Ok(views::Invite {
         frame: visitor.frame()?,
@@ -26,6 +32,7 @@ fn view(visitor: &Visitor, identity: &Identity, email: Field) -> Result<views::I
         good_for: in_words(identity.link_lifetime(LinkPurpose::Invitation)),
         by_invitation: mode == SignUpMode::Invitation,
         closed: mode == SignUpMode::Closed,
+        invitations: identity.invitations().await?.into_iter().map(row).collect(),
     })
 }
 
@@ -37,7 +44,7 @@ pub(super) async fn show(
     parameters: Query,
 ) -> Result<HttpResponse, Failure> {
     visitor.operator(&request)?;
-    let mut view = view(&visitor, &identity, Field::default())?;
+    let mut view = view(&visitor, &identity, Field::default()).await?;
     view.frame.notice = notice(&query(parameters));
     html(&view)
 }
@@ -56,6 +63,17 @@ pub(super) async fn invite(identity: Data<Identity>, post: SignedPost) -> Result
             Err(InviteError::Fault(fault)) => return Err(fault.into()),
         },
     };
-    let view = view(visitor, &identity, Field::of(typed).with_error(error))?;
+    let view = view(visitor, &identity, Field::of(typed).with_error(error)).await?;
     html_with(StatusCode::BAD_REQUEST, &view)
+}
+
+/// `POST /operator/invitations/withdraw`.
+pub(super) async fn withdraw(identity: Data<Identity>, post: SignedPost) -> Result<HttpResponse, Failure> {
+    let own = post.own.operator()?;
+    let id: LinkId = post.form.text("id").parse().or(Err(Failure::NotFound))?;
+    let done = identity
+        .withdraw_invitation(&own.user, id, &post.visitor.context)
+        .await?;
+    let code = if done { "withdrawn" } else { "no-invitation" };
+    Ok(see_other(&format!("/operator/invitations?notice={code}")))
 }

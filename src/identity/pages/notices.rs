@@ -30,6 +30,12 @@ const SENTENCES: &[(&str, Tone, &str)] = &[
     ("session-ended", Tone::Success, "The session has ended."),
     ("sessions-ended", Tone::Success, "All other sessions have ended."),
     ("invited", Tone::Success, "The invitation is on its way."),
+    ("withdrawn", Tone::Success, "The invitation is withdrawn."),
+    (
+        "no-invitation",
+        Tone::Danger,
+        "That invitation was used or gone already.",
+    ),
     ("signed-out", Tone::Success, "You are signed out."),
     (
         "session-over",

@@ -3,7 +3,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::super::model::{EmailChange, Link, LinkPurpose};
+use super::super::model::{EmailChange, Invitation, Link, LinkPurpose};
 use crate::{
     db::schema::{email_changes, one_time_links},
     types::{Email, Fault, InvalidEmail, LinkId, UserId},
@@ -31,6 +31,7 @@ pub(in super::super) async fn insert_link(
             one_time_links::token_hash.eq(link.token_hash.as_slice()),
             one_time_links::user_id.eq(link.user_id.map(UserId::uuid)),
             one_time_links::email.eq(link.email.map(Email::as_str)),
+            one_time_links::email_key.eq(link.email.map(Email::key)),
             one_time_links::created_at.eq(link.created_at),
             one_time_links::expires_at.eq(link.expires_at),
         ))
@@ -137,10 +138,54 @@ pub(in super::super) async fn delete_invitations(
 ) -> Result<(), Fault> {
     diesel::delete(one_time_links::table)
         .filter(one_time_links::purpose.eq(LinkPurpose::Invitation.name()))
-        .filter(one_time_links::email.eq(email.as_str()))
+        .filter(one_time_links::email_key.eq(email.key()))
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Makes one invitation void; false if there is none any more.
+pub(in super::super) async fn delete_invitation(
+    connection: &mut AsyncPgConnection,
+    id: LinkId,
+) -> Result<bool, Fault> {
+    let deleted = diesel::delete(one_time_links::table.find(id.uuid()))
+        .filter(one_time_links::purpose.eq(LinkPurpose::Invitation.name()))
+        .execute(connection)
+        .await?;
+    Ok(deleted == 1)
+}
+
+/// The invitations that are good now, the last sent first.
+pub(in super::super) async fn invitations(
+    connection: &mut AsyncPgConnection,
+    now: OffsetDateTime,
+) -> Result<Vec<Invitation>, Fault> {
+    let rows: Vec<(Uuid, Option<String>, OffsetDateTime, OffsetDateTime)> = one_time_links::table
+        .filter(one_time_links::purpose.eq(LinkPurpose::Invitation.name()))
+        .filter(one_time_links::expires_at.gt(now))
+        .order((one_time_links::created_at.desc(), one_time_links::id))
+        .select((
+            one_time_links::id,
+            one_time_links::email,
+            one_time_links::created_at,
+            one_time_links::expires_at,
+        ))
+        .load(connection)
+        .await?;
+    rows.into_iter()
+        .map(|(id, email, sent_at, expires_at)| {
+            let id = LinkId::from_uuid(id);
+            Ok(Invitation {
+                id,
+                email: email
+                    .and_then(|email| email.parse().ok())
+                    .ok_or_else(|| Fault::inconsistent("one_time_links", "email", id))?,
+                sent_at,
+                expires_at,
+            })
+        })
+        .collect()
 }
 
 #[derive(Queryable, Selectable)]

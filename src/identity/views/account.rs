@@ -212,6 +212,16 @@ impl Activity {
     }
 }
 
+/// An invitation that nobody has used yet.
+#[derive(Clone, Debug)]
+pub struct InvitationRow {
+    /// Goes with the form that withdraws it as `id`.
+    pub id: String,
+    pub email: String,
+    pub sent: Moment,
+    pub expires: Moment,
+}
+
 /// `/operator/invitations`: field `email`.
 #[derive(Template)]
 #[template(path = "identity/invite.html")]
@@ -224,6 +234,7 @@ pub struct Invite {
     pub by_invitation: bool,
     /// Whether nobody can sign up even with one.
     pub closed: bool,
+    pub invitations: Vec<InvitationRow>,
 }
 
 impl Invite {
@@ -235,6 +246,17 @@ impl Invite {
             good_for: "1 day".to_owned(),
             by_invitation: true,
             closed: false,
+            invitations: [
+                "bea@example.com",
+                "a.rather.long.address@department.university.example",
+            ]
+            .map(|email| InvitationRow {
+                id: format!("lnk_{}", email.len()),
+                email: email.to_owned(),
+                sent: Moment::sample(300),
+                expires: Moment::sample(-1_140),
+            })
+            .to_vec(),
         }
     }
 
@@ -243,6 +265,7 @@ impl Invite {
         Self {
             by_invitation: false,
             closed: true,
+            invitations: Vec::new(),
             ..Self::sample()
         }
     }

@@ -128,3 +128,82 @@ async fn an_invitation_is_for_its_address_and_once() {
     assert!(load(&app, id).await.email_verified);
     assert_eq!(app.browser().get(&link).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn an_operator_sees_the_invitations_that_are_out_and_withdraws_them() {
+    let app = TestApp::start().await;
+    app.identity
+        .create_user(new_user("boss@example.com"), true)
+        .await
+        .unwrap();
+    let boss = signed_in(&app, "boss@example.com").await;
+    let invite = async |email: &str| {
+        let page = boss.get("/operator/invitations").await;
+        boss.submit(&page, &[("email", email)]).await;
+        last_link(&app, email).await
+    };
+    let first = invite("Ada@Example.com").await;
+    app.advance(std::time::Duration::from_secs(1));
+    // However it is written, it is the same address.
+    let second = invite("ada@example.com").await;
+    assert_eq!(app.browser().get(&first).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.browser().get(&second).await.status, StatusCode::OK);
+    let page = boss.get("/operator/invitations").await;
+    assert_eq!(
+        page.text().matches("ada@example.com").count(),
+        2,
+        "{}",
+        page.text()
+    );
+    let withdraw = |page: &Page| {
+        let mut forms = page.forms().into_iter();
+        let path = "/operator/invitations/withdraw";
+        forms.find(|form| form.action.path() == path)
+    };
+    let form = withdraw(&page).unwrap();
+
+    // Nobody else withdraws one.
+    person(&app, "bob@example.com").await;
+    let bob = signed_in(&app, "bob@example.com").await;
+    let mut forged = form.clone();
+    let token = bob.get("/account").await.forms()[0]
+        .value("csrf_token")
+        .unwrap()
+        .to_owned();
+    for (name, value) in &mut forged.fields {
+        if name == "csrf_token" {
+            value.clone_from(&token);
+        }
+    }
+    assert_eq!(bob.send(&forged).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.browser().get(&second).await.status, StatusCode::OK);
+
+    let page = boss.send(&form).await;
+    assert!(
+        page.text().contains("The invitation is withdrawn."),
+        "{}",
+        page.text()
+    );
+    assert!(withdraw(&page).is_none() && !page.text().contains("ada@example.com"));
+    assert_eq!(app.browser().get(&second).await.status, StatusCode::NOT_FOUND);
+    let withdrawn = "SELECT count(*) FROM audit_records WHERE action = 'invitation.withdrawn'";
+    assert_eq!(number(&app, withdrawn).await, 1);
+    let page = boss.send(&form).await;
+    assert!(
+        page.text().contains("was used or gone already"),
+        "{}",
+        page.text()
+    );
+
+    // Whoever has signed up is invited no more.
+    invite("Cyd@example.com").await;
+    let browser = app.browser();
+    let page = browser.get("/sign-up").await;
+    let fields = [
+        ("name", "Cyd"),
+        ("email", "cyd@example.com"),
+        ("password", PASSWORD),
+    ];
+    browser.submit(&page, &fields).await;
+    assert!(withdraw(&boss.get("/operator/invitations").await).is_none());
+}
