@@ -19,8 +19,8 @@ use crate::{
     crypto::Token,
     types::{AuthorizationRequestId, ClientContext, Email, Fault},
     web::{
-        Browser, BrowserSettings, Failure, FormAction, Parameters, RequestContext,
-        page::{Frame, Notice, Person, RequestBanner},
+        Browser, BrowserSettings, Failure, FormAction, News, Parameters, RequestContext,
+        page::{Frame, Person, RequestBanner},
     },
 };
 
@@ -58,24 +58,16 @@ pub struct Visitor {
     pub context: ClientContext,
     /// The cookie of somebody who was signed in here before.
     pub(super) known: Option<Token>,
+    news: Option<News>,
 }
 
 impl Visitor {
-    /// What surrounds the page.
+    /// What surrounds the page, with what the last act has to say.
     ///
     /// # Errors
     ///
     /// If there is no key for the form token.
     pub fn frame(&self) -> Result<Frame, Failure> {
-        self.frame_with_notice(None)
-    }
-
-    /// The same, with what the last act has to say.
-    ///
-    /// # Errors
-    ///
-    /// As [`Visitor::frame`].
-    pub fn frame_with_notice(&self, notice: Option<Notice>) -> Result<Frame, Failure> {
         Ok(Frame {
             csrf_token: self.browser.csrf_token(self.session_digest())?,
             person: self.signed_in.as_ref().map(|SignedIn { user, .. }| Person {
@@ -84,7 +76,7 @@ impl Visitor {
                 email_verified: user.email_verified,
                 operator: user.operator,
             }),
-            notice,
+            notice: self.news.map(News::notice),
         })
     }
 
@@ -140,6 +132,7 @@ impl Visitor {
         let identity = request.app_data::<Data<Identity>>().cloned();
         let settings = request.app_data::<Data<BrowserSettings>>();
         let token = settings.and_then(|settings| settings.read(request, SESSION_COOKIE));
+        let news = settings.and_then(|settings| settings.news(request));
         let known = settings.and_then(|settings| settings.read(request, known_browser::COOKIE));
         async move {
             let identity =
@@ -153,6 +146,7 @@ impl Visitor {
                 signed_in,
                 context: context?.0,
                 known,
+                news,
             })
         }
     }

@@ -4,7 +4,6 @@ mod account;
 mod activity;
 mod invitations;
 mod links;
-mod notices;
 mod onward;
 mod sessions;
 mod sign_in;

@@ -1,9 +1,9 @@
 //! What happens around every request: its id, its line in the log, the headers that every answer has.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::{
-    Error, HttpMessage as _,
+    Error, HttpMessage as _, HttpRequest,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -13,7 +13,9 @@ use actix_web::{
 use tracing::Instrument as _;
 
 use super::{
+    Browser, BrowserSettings, News,
     browser::FreshCookie,
+    news,
     request::{RequestId, within_request},
 };
 use crate::types::{Clock, Entropy};
@@ -67,6 +69,7 @@ pub async fn around(
     if let Some(FreshCookie(cookie)) = fresh {
         let _ = response.response_mut().add_cookie(&cookie);
     }
+    keep_news(&mut response);
     let form_action = response.response().extensions().get::<FormAction>().cloned();
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
@@ -74,6 +77,36 @@ pub async fn around(
     }
     secure(headers, form_action.as_ref(), tls_ends_here);
     Ok(response)
+}
+
+/// Keeps what an act has to say until a page has said it; but nothing of what another site had the browser send, who may
+/// be signed in for all that was seen of them.
+fn keep_news<B>(response: &mut ServiceResponse<B>) {
+    let Some(settings) = response.request().app_data::<Data<BrowserSettings>>().cloned() else {
+        return;
+    };
+    let fresh = response.response().extensions().get::<News>().copied();
+    let cookie = match fresh {
+        Some(_) if is_unknown(response.request()) => return,
+        Some(news) => news.cookie(&settings),
+        None if is_page(response.headers()) && settings.news(response.request()).is_some() => {
+            settings.cookie(news::COOKIE, "", Duration::ZERO)
+        }
+        None => return,
+    };
+    let _ = response.response_mut().add_cookie(&cookie);
+}
+
+fn is_unknown(request: &HttpRequest) -> bool {
+    let extensions = request.extensions();
+    let browser = extensions.get::<Browser>();
+    browser.is_some_and(|browser| browser.unknown().is_some())
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 /// Nothing but our own files; a form may also end where `also` says.
@@ -96,10 +129,7 @@ fn secure(headers: &mut HeaderMap, form_action: Option<&FormAction>, tls_ends_he
     }
     // Without a body, as in a redirect, there is nothing to frame or to run, but a referrer to keep quiet about.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let is_page = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if !is_page {
+    if !is_page(headers) {
         return;
     }
     let policy = policy(form_action.map_or("", |FormAction(source)| source));

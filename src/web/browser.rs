@@ -15,7 +15,7 @@ use actix_web::{
 use url::Url;
 use uuid::Uuid;
 
-use super::{Failure, Parameters};
+use super::{Failure, News, Parameters, news};
 use crate::{
     crypto::{KeyId, Keyring, Mac, Purpose, Token, decode_base64url, encode_base64url, same},
     types::{Clock, Entropy, Fault},
@@ -52,6 +52,12 @@ impl BrowserSettings {
             .same_site(SameSite::Lax)
             .max_age(Duration::seconds(seconds))
             .finish()
+    }
+
+    /// What the act before has left for this page to say.
+    #[must_use]
+    pub fn news(&self, request: &HttpRequest) -> Option<News> {
+        News::named(self.read(request, news::COOKIE)?.expose())
     }
 
     /// What this browser sent under that name.

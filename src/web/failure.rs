@@ -10,7 +10,7 @@ use actix_web::{
 use askama::Template as _;
 
 use super::{
-    Unreadable, current_request_id,
+    News, Unreadable, current_request_id,
     page::{ErrorPage, Frame},
 };
 use crate::types::Fault;
@@ -73,18 +73,14 @@ impl ResponseError for Failure {
             Self::SignInNeeded { return_to, form_lost } => {
                 let mut query = url::form_urlencoded::Serializer::new(String::new());
                 query.append_pair("return_to", return_to);
-                if *form_lost {
-                    query.append_pair("notice", "session-over");
-                }
-                return answer
-                    .insert_header((header::LOCATION, format!("/sign-in?{}", query.finish())))
-                    .finish();
+                let answer = see_other(&format!("/sign-in?{}", query.finish()));
+                return if *form_lost {
+                    News::SessionOver.after(answer)
+                } else {
+                    answer
+                };
             }
-            Self::AddressUnverified => {
-                return answer
-                    .insert_header((header::LOCATION, "/account?notice=confirm-first"))
-                    .finish();
-            }
+            Self::AddressUnverified => return News::ConfirmFirst.on("/account"),
             Self::TooManyRequests { retry_after } => {
                 answer.insert_header((
                     header::RETRY_AFTER,

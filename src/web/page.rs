@@ -6,7 +6,7 @@ use std::fmt;
 use askama::Template;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
-use super::{Parameters, browser_in_words};
+use super::browser_in_words;
 use crate::crypto::Origin;
 
 /// What surrounds each page. Templates call it `frame`.
@@ -68,20 +68,6 @@ impl Notice {
             tone: Tone::Danger,
             text: text.into(),
         }
-    }
-}
-
-impl Notice {
-    /// What a page that follows an act has to say: a code in its address, a fixed sentence here, so that no link can put
-    /// words into our mouth.
-    #[must_use]
-    pub fn of(query: &Parameters, known: &[(&str, Tone, &str)]) -> Option<Self> {
-        let code = query.text("notice");
-        let (_, tone, text) = known.iter().find(|(own, ..)| *own == code)?;
-        Some(Self {
-            tone: *tone,
-            text: (*text).to_owned(),
-        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         clients::{self, Client},
     },
     types::{AppId, ClientId, Fault, UserId},
-    web::{Failure, Parameters, see_other},
+    web::{Failure, News, Parameters},
 };
 
 /// What a handler needs of its caller.
@@ -160,8 +160,8 @@ impl AtClient {
     }
 
     /// On to the client's page, which says what was done.
-    pub(super) fn back(&self, code: &str) -> HttpResponse {
-        see_other(&format!("{}?notice={code}", self.path()))
+    pub(super) fn back(&self, news: News) -> HttpResponse {
+        news.on(&self.path())
     }
 }
 

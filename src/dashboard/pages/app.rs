@@ -4,9 +4,7 @@ use actix_web::{HttpResponse, http::StatusCode};
 
 use super::{
     act::{AppAct, AppView, AtApp, ToDelete, ToView, ToWriteApps},
-    is_its_name, kind,
-    notices::notice,
-    refused, views,
+    is_its_name, kind, refused, views,
 };
 use crate::{
     accounts::{self, Permission},
@@ -15,7 +13,7 @@ use crate::{
         last_request_of_each,
     },
     types::DisplayName,
-    web::{Failure, Query, html, html_with, page::Field, see_other},
+    web::{Failure, News, html, html_with, page::Field},
 };
 
 async fn page(at: &AtApp) -> Result<views::AppPage, Failure> {
@@ -52,10 +50,8 @@ async fn page(at: &AtApp) -> Result<views::AppPage, Failure> {
 }
 
 /// `/apps/{app}`
-pub(super) async fn show(view: AppView<ToView>, query: Query) -> Result<HttpResponse, Failure> {
-    let mut page = page(&view).await?;
-    page.frame.notice = notice(&query);
-    html(&page)
+pub(super) async fn show(view: AppView<ToView>) -> Result<HttpResponse, Failure> {
+    html(&page(&view).await?)
 }
 
 /// `POST /apps/{app}`
@@ -81,7 +77,7 @@ pub(super) async fn rename(act: AppAct<ToWriteApps>) -> Result<HttpResponse, Fai
     .await
     .map_err(refused)?;
     transaction.commit().await?;
-    Ok(see_other(&format!("{}?notice=app-renamed", act.seen.path())))
+    Ok(News::AppRenamed.on(&act.seen.path()))
 }
 
 fn question(at: &AtApp, name: Field) -> Result<views::DeleteConfirm, Failure> {
@@ -116,5 +112,5 @@ pub(super) async fn delete(act: AppAct<ToDelete>) -> Result<HttpResponse, Failur
     clients::delete_app(&act.authority, act.seen.app.id, act.by())
         .await
         .map_err(refused)?;
-    Ok(see_other("/apps?notice=app-deleted"))
+    Ok(News::AppDeleted.on("/apps"))
 }

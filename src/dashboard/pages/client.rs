@@ -4,9 +4,7 @@ use actix_web::{HttpResponse, http::StatusCode};
 
 use super::{
     act::{AtClient, ClientAct, ClientView, ToDelete, ToOperate, ToView, ToWriteClients},
-    client_form, is_its_name,
-    notices::notice,
-    views,
+    client_form, is_its_name, views,
 };
 use crate::{
     accounts::Permission,
@@ -18,9 +16,8 @@ use crate::{
     },
     types::ClientSecretId,
     web::{
-        Failure, Query, html, html_with,
+        Failure, News, Query, html, html_with,
         page::{Choice, Field, Notice, Pages},
-        see_other,
     },
 };
 
@@ -130,9 +127,7 @@ pub(super) async fn page(at: &AtClient, number: u32) -> Result<views::ClientPage
 /// `/apps/{app}/clients/{client}`
 pub(super) async fn show(view: ClientView<ToView>, query: Query) -> Result<HttpResponse, Failure> {
     let number = query.0.as_ref().map_or("", |query| query.text("page"));
-    let mut page = page(&view, number.parse().unwrap_or_default()).await?;
-    page.frame.notice = notice(&query);
-    html(&page)
+    html(&page(&view, number.parse().unwrap_or_default()).await?)
 }
 
 /// What the page says where something was decided by another look of the client than it has now.
@@ -151,7 +146,7 @@ pub(super) async fn save(act: ClientAct<ToWriteClients>) -> Result<HttpResponse,
         Err(typed) => *typed,
         Ok(_) if is_overtaken(&act) => return changed(&act).await,
         Ok(registration) => match clients::edit_client(authority, client, &registration, act.by()).await {
-            Ok(()) => return Ok(act.back("client-saved")),
+            Ok(()) => return Ok(act.back(News::ClientSaved)),
             Err(RegisterError::Registration(error)) => {
                 let mut typed = client_form::typed(form, kind, &catalogue, client.first_party);
                 client_form::mark(&mut typed, &error);
@@ -182,29 +177,29 @@ async fn changed(at: &AtClient) -> Result<HttpResponse, Failure> {
     html_with(StatusCode::CONFLICT, &page)
 }
 
-async fn switch(at: &AtClient, switch: Switch, disabled: bool, code: &str) -> Result<HttpResponse, Failure> {
+async fn switch(at: &AtClient, switch: Switch, disabled: bool, news: News) -> Result<HttpResponse, Failure> {
     clients::set_disabled(&at.authority, &at.client, switch, disabled, at.by()).await?;
-    Ok(at.back(code))
+    Ok(at.back(news))
 }
 
 /// `POST /apps/{app}/clients/{client}/disable`
 pub(super) async fn disable(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
-    switch(&act, Switch::Owner, true, "client-disabled").await
+    switch(&act, Switch::Owner, true, News::ClientDisabled).await
 }
 
 /// `POST /apps/{app}/clients/{client}/enable`
 pub(super) async fn enable(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
-    switch(&act, Switch::Owner, false, "client-enabled").await
+    switch(&act, Switch::Owner, false, News::ClientEnabled).await
 }
 
 /// `POST /apps/{app}/clients/{client}/shut-out`
 pub(super) async fn shut_out(act: ClientAct<ToOperate>) -> Result<HttpResponse, Failure> {
-    switch(&act, Switch::Operator, true, "client-shut-out").await
+    switch(&act, Switch::Operator, true, News::ClientShutOut).await
 }
 
 /// `POST /apps/{app}/clients/{client}/let-in`
 pub(super) async fn let_in(act: ClientAct<ToOperate>) -> Result<HttpResponse, Failure> {
-    switch(&act, Switch::Operator, false, "client-let-in").await
+    switch(&act, Switch::Operator, false, News::ClientLetIn).await
 }
 
 /// `POST /apps/{app}/clients/{client}/operator`
@@ -215,7 +210,7 @@ pub(super) async fn vouch(act: ClientAct<ToOperate>) -> Result<HttpResponse, Fai
     let first_party = act.form.text("first_party") == "true";
     let verified = act.form.text("publisher_verified") == "true";
     match clients::vouch_for_client(&act.authority, &act.client, first_party, verified, act.by()).await {
-        Ok(()) => Ok(act.back("vouched")),
+        Ok(()) => Ok(act.back(News::VouchedFor)),
         Err(RegisterError::Registration(error)) => Err(Failure::BadRequest(format!(
             "The client’s settings do not allow that: {error}."
         ))),
@@ -255,5 +250,5 @@ pub(super) async fn delete(act: ClientAct<ToDelete>) -> Result<HttpResponse, Fai
         return html_with(StatusCode::BAD_REQUEST, &question(&act, field)?);
     }
     clients::delete_client(&act.authority, &act.client, act.by()).await?;
-    Ok(see_other(&format!("{}?notice=client-deleted", act.seen.path())))
+    Ok(News::ClientDeleted.on(&act.seen.path()))
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 
-use super::{notices::notice, refused, views};
+use super::{refused, views};
 use crate::{
     accounts::{self, Membership, Permission, Role},
     audit::By,
@@ -10,7 +10,7 @@ use crate::{
     oauth::{Authority, clients},
     types::{AccountId, DisplayName},
     web::{
-        Failure, Query, html, html_with,
+        Failure, News, html, html_with,
         page::{Choice, Field},
         see_other,
     },
@@ -35,7 +35,6 @@ pub(super) async fn list(
     authority: Data<Authority>,
     request: HttpRequest,
     visitor: Visitor,
-    query: Query,
 ) -> Result<HttpResponse, Failure> {
     let user = visitor.require(&request)?.user.id;
     let mut connection = authority.db.connection().await?;
@@ -59,7 +58,7 @@ pub(super) async fn list(
         });
     }
     html(&views::Home {
-        frame: visitor.frame_with_notice(notice(&query))?,
+        frame: visitor.frame()?,
         accounts,
         issuer: authority.issuer.to_string(),
     })
@@ -139,5 +138,5 @@ pub(super) async fn create_app(
     .await
     .map_err(refused)?;
     transaction.commit().await?;
-    Ok(see_other(&format!("/apps/{}?notice=app-made", app.id)))
+    Ok(News::AppMade.on(&format!("/apps/{}", app.id)))
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     identity::http::Sent,
     oauth::clients::{InvalidLogo, Logo, RegisterError, set_logo},
-    web::{Failure, Parameters, Unreadable, html_with, page::Notice},
+    web::{Failure, News, Parameters, Unreadable, html_with, page::Notice},
 };
 
 /// How long the form may take to come.
@@ -90,10 +90,10 @@ async fn read_all(mut parts: Multipart) -> Result<(Parameters, Result<Logo, Stri
 async fn change(
     act: &ClientAct<ToWriteClients>,
     logo: Option<&Logo>,
-    code: &str,
+    news: News,
 ) -> Result<HttpResponse, Failure> {
     match set_logo(&act.authority, &act.client, logo, act.by()).await {
-        Ok(()) => Ok(act.back(code)),
+        Ok(()) => Ok(act.back(news)),
         Err(RegisterError::Fault(fault)) => Err(fault.into()),
         Err(_) => Err(Failure::NotFound),
     }
@@ -115,12 +115,12 @@ pub(super) async fn upload(request: HttpRequest, parts: Multipart) -> Result<Htt
         .map_err(|_elapsed| Unreadable::CutOff)??;
     let act = ClientAct::of(&request, Sent::with(&request, token).await?).await?;
     match logo {
-        Ok(logo) => change(&act, Some(&logo), "logo-saved").await,
+        Ok(logo) => change(&act, Some(&logo), News::LogoSaved).await,
         Err(words) => refuse(&act, words).await,
     }
 }
 
 /// `POST /apps/{app}/clients/{client}/logo/remove`
 pub(super) async fn remove(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
-    change(&act, None, "logo-removed").await
+    change(&act, None, News::LogoRemoved).await
 }

@@ -9,7 +9,6 @@ mod client_form;
 mod home;
 mod logo;
 mod new_client;
-mod notices;
 mod scopes;
 mod secrets;
 

@@ -12,7 +12,7 @@ use crate::{
         scopes::catalogue,
     },
     types::ClientId,
-    web::{Failure, html, html_with, see_other},
+    web::{Failure, News, html, html_with},
 };
 
 fn page(at: &AtApp, form: views::ClientForm) -> Result<views::NewClient, Failure> {
@@ -63,10 +63,7 @@ pub(super) async fn register(act: AppAct<ToWriteClients>) -> Result<HttpResponse
             client_form::mark(&mut typed, &error);
             html_with(StatusCode::BAD_REQUEST, &page(&act, typed)?)
         }
-        Err(RegisterError::Again) => Ok(see_other(&format!(
-            "{}/clients/{id}?notice=done-already",
-            act.seen.path()
-        ))),
+        Err(RegisterError::Again) => Ok(News::DoneAlready.on(&format!("{}/clients/{id}", act.seen.path()))),
         Err(RegisterError::Gone | RegisterError::Changed) => Err(Failure::NotFound),
         Err(RegisterError::Fault(fault)) => Err(fault.into()),
     }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 
-use super::{notices::notice, views};
+use super::views;
 use crate::{
     audit::Actor,
     identity::http::{Posted, SignedPost, Visitor},
@@ -11,7 +11,7 @@ use crate::{
         scopes::{Audience, BUILT_IN, Catalogue, Entry, ScopeError, add_scope, catalogue, remove_scope},
     },
     types::Scope,
-    web::{Failure, Parameters, Query, html, html_with, page::Field, see_other},
+    web::{Failure, News, Parameters, Query, html, html_with, page::Field},
 };
 
 fn audience(audience: Audience) -> views::Audience {
@@ -42,11 +42,10 @@ pub(super) async fn list(
     authority: Data<Authority>,
     request: HttpRequest,
     visitor: Visitor,
-    query: Query,
 ) -> Result<HttpResponse, Failure> {
     visitor.operator(&request)?;
     html(&views::Scopes {
-        frame: visitor.frame_with_notice(notice(&query))?,
+        frame: visitor.frame()?,
         scopes: known(&authority).await?.0.iter().map(row).collect(),
     })
 }
@@ -151,7 +150,7 @@ async fn save(
         audience: chosen(form),
     };
     match add_scope(authority, &entry, actor, Some(&visitor.context)).await {
-        Ok(()) => Ok(see_other("/operator/scopes?notice=scope-saved")),
+        Ok(()) => Ok(News::ScopeSaved.on("/operator/scopes")),
         Err(ScopeError::Description) => {
             page.description = Field::of(form.text("description"))
                 .with_error("Say in 1 to 200 characters what an app can do with it.");
@@ -169,8 +168,8 @@ pub(super) async fn remove(authority: Data<Authority>, post: SignedPost) -> Resu
     let actor = Actor::User(post.own.operator()?.user.id);
     let Posted { visitor, form } = &*post;
     match remove_scope(&authority, form.text("name"), actor, Some(&visitor.context)).await {
-        Ok(()) => Ok(see_other("/operator/scopes?notice=scope-removed")),
-        Err(ScopeError::Unknown(_)) => Ok(see_other("/operator/scopes?notice=no-scope")),
+        Ok(()) => Ok(News::ScopeRemoved.on("/operator/scopes")),
+        Err(ScopeError::Unknown(_)) => Ok(News::NoScope.on("/operator/scopes")),
         Err(error @ (ScopeError::BuiltIn(_) | ScopeError::Description)) => {
             Err(Failure::BadRequest(error.to_string()))
         }

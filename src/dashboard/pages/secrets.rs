@@ -6,13 +6,12 @@ use actix_web::HttpResponse;
 
 use super::{
     act::{ClientAct, ToWriteClients},
-    notices::{LAST_SECRET, MANY_SECRETS, NO_SECRET},
     views,
 };
 use crate::{
     oauth::clients::{SecretError, add_secret, revoke_secret},
     types::ClientSecretId,
-    web::{Failure, html},
+    web::{Failure, News, html},
 };
 
 /// For how long the other secrets stay good when one is added: seconds, or until somebody revokes them.
@@ -53,8 +52,8 @@ pub(super) async fn add(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, 
             secret: Some(secret.expose().to_owned()),
             new_client: false,
         }),
-        Err(SecretError::Again) => Ok(act.back("done-already")),
-        Err(SecretError::TooMany) => Ok(act.back(MANY_SECRETS)),
+        Err(SecretError::Again) => Ok(act.back(News::DoneAlready)),
+        Err(SecretError::TooMany) => Ok(act.back(News::ManySecrets)),
         Err(SecretError::PublicClient) => {
             Err(Failure::BadRequest("A public client has no secret.".to_owned()))
         }
@@ -66,13 +65,13 @@ pub(super) async fn add(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, 
 /// `POST /apps/{app}/clients/{client}/secrets/revoke`
 pub(super) async fn revoke(act: ClientAct<ToWriteClients>) -> Result<HttpResponse, Failure> {
     let id = act.form.text("id").parse().or(Err(Failure::NotFound))?;
-    let code = match revoke_secret(&act.authority, &act.client, id, act.by()).await {
-        Ok(()) => "secret-revoked",
-        Err(SecretError::Last) => LAST_SECRET,
+    let news = match revoke_secret(&act.authority, &act.client, id, act.by()).await {
+        Ok(()) => News::SecretRevoked,
+        Err(SecretError::Last) => News::LastSecret,
         Err(SecretError::Unknown | SecretError::PublicClient | SecretError::TooMany | SecretError::Again) => {
-            NO_SECRET
+            News::NoSecret
         }
         Err(SecretError::Fault(fault)) => return Err(fault.into()),
     };
-    Ok(act.back(code))
+    Ok(act.back(news))
 }

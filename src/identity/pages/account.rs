@@ -9,15 +9,14 @@ use super::{
         links::in_words,
         views::{self, MailReason},
     },
-    notices::notice,
-    onward::{query, secret, signed_in, too_early},
+    onward::{secret, signed_in, too_early},
 };
 use crate::{
     types::DisplayName,
     web::{
-        BrowserSettings, Failure, Query, html, html_with,
+        BrowserSettings, Failure, News, html, html_with,
         page::{Field, Notice},
-        see_other, wait_in_words,
+        wait_in_words,
     },
 };
 
@@ -53,12 +52,9 @@ pub(super) async fn show(
     request: HttpRequest,
     visitor: Visitor,
     identity: Data<Identity>,
-    parameters: Query,
 ) -> Result<HttpResponse, Failure> {
     let own = visitor.require(&request)?;
-    let mut view = view(&visitor, &identity, own).await?;
-    view.frame.notice = notice(&query(parameters));
-    html(&view)
+    html(&view(&visitor, &identity, own).await?)
 }
 
 /// The page has several forms: above them it says that one came back.
@@ -75,7 +71,7 @@ pub(super) async fn rename(identity: Data<Identity>, post: SignedPost) -> Result
     match form.text("name").parse::<DisplayName>() {
         Ok(name) => {
             identity.rename(&post.own.user, &name, &visitor.context).await?;
-            Ok(see_other("/account?notice=name-changed"))
+            Ok(News::NameChanged.on("/account"))
         }
         Err(error) => {
             let mut view = view(visitor, &identity, &post.own).await?;
@@ -102,7 +98,10 @@ pub(super) async fn change_password(
         .await;
     let mut view = view(visitor, &identity, own).await?;
     match result {
-        Ok(started) => signed_in(&identity, &settings, &started, "/account?notice=password-changed"),
+        Ok(started) => {
+            let answer = signed_in(&identity, &settings, &started, "/account")?;
+            Ok(News::PasswordChanged.after(answer))
+        }
         Err(ChangeError::BadValue(words)) => {
             view.new_password = Field::default().with_error(words);
             refused(view)
@@ -132,7 +131,7 @@ pub(super) async fn change_email(
     let mut view = view(visitor, &identity, own).await?;
     view.new_email = Field::of(new_email);
     match result {
-        Ok(change) if change.old_confirmed => Ok(see_other("/account?notice=confirm-new-email")),
+        Ok(change) if change.old_confirmed => Ok(News::ConfirmNewEmail.on("/account")),
         Ok(change) => html(&views::CheckMail {
             frame: visitor.frame()?,
             reason: MailReason::ChangeEmail,
@@ -161,7 +160,7 @@ pub(super) async fn resend(identity: Data<Identity>, post: SignedPost) -> Result
         .resend_verification(&post.own.user, &post.visitor.context)
         .await
     {
-        Ok(()) => Ok(see_other("/account?notice=link-sent")),
+        Ok(()) => Ok(News::LinkSent.on("/account")),
         Err(LinkError::Delayed(retry_after)) => Err(Failure::TooManyRequests { retry_after }),
         Err(LinkError::BadLink) => Err(Failure::NotFound),
         Err(LinkError::Fault(fault)) => Err(fault.into()),
@@ -176,5 +175,5 @@ pub(super) async fn cancel_email(
     identity
         .cancel_email_change(post.own.user.id, &post.visitor.context)
         .await?;
-    Ok(see_other("/account?notice=email-cancelled"))
+    Ok(News::EmailCancelled.on("/account"))
 }

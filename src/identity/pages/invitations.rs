@@ -2,20 +2,16 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 
-use super::{
-    super::{
-        Identity, Invitation, InviteError, LinkPurpose,
-        http::{Posted, SignedPost, Visitor},
-        links::in_words,
-        views,
-    },
-    notices::notice,
-    onward::query,
+use super::super::{
+    Identity, Invitation, InviteError, LinkPurpose,
+    http::{Posted, SignedPost, Visitor},
+    links::in_words,
+    views,
 };
 use crate::{
     config::SignUpMode,
     types::{Email, InvalidEmail, LinkId},
-    web::{Failure, Query, html, html_with, page::Field, see_other},
+    web::{Failure, News, html, html_with, page::Field},
 };
 
 async fn view(visitor: &Visitor, identity: &Identity, email: Field) -> Result<views::Invite, Failure> {
@@ -41,12 +37,9 @@ pub(super) async fn show(
     request: HttpRequest,
     visitor: Visitor,
     identity: Data<Identity>,
-    parameters: Query,
 ) -> Result<HttpResponse, Failure> {
     visitor.operator(&request)?;
-    let mut view = view(&visitor, &identity, Field::default()).await?;
-    view.frame.notice = notice(&query(parameters));
-    html(&view)
+    html(&view(&visitor, &identity, Field::default()).await?)
 }
 
 /// `POST /operator/invitations`.
@@ -57,7 +50,7 @@ pub(super) async fn invite(identity: Data<Identity>, post: SignedPost) -> Result
     let error = match typed.parse::<Email>() {
         Err(error @ InvalidEmail) => error.to_string(),
         Ok(email) => match identity.invite(&own.user, &email, &visitor.context).await {
-            Ok(()) => return Ok(see_other("/operator/invitations?notice=invited")),
+            Ok(()) => return Ok(News::Invited.on("/operator/invitations")),
             Err(error @ InviteError::Taken) => error.to_string(),
             Err(InviteError::Forbidden) => return Err(Failure::NotFound),
             Err(InviteError::Fault(fault)) => return Err(fault.into()),
@@ -74,6 +67,10 @@ pub(super) async fn withdraw(identity: Data<Identity>, post: SignedPost) -> Resu
     let done = identity
         .withdraw_invitation(&own.user, id, &post.visitor.context)
         .await?;
-    let code = if done { "withdrawn" } else { "no-invitation" };
-    Ok(see_other(&format!("/operator/invitations?notice={code}")))
+    let news = if done {
+        News::InvitationWithdrawn
+    } else {
+        News::NoInvitation
+    };
+    Ok(news.on("/operator/invitations"))
 }

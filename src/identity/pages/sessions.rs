@@ -8,12 +8,11 @@ use super::{
         http::{Posted, SignedPost, Visitor},
         views,
     },
-    notices::notice,
-    onward::{query, signed_out},
+    onward::signed_out,
 };
 use crate::{
     types::SessionId,
-    web::{BrowserSettings, Failure, Query, html, page::Place, see_other},
+    web::{BrowserSettings, Failure, News, html, page::Place},
 };
 
 /// `GET /account/sessions`.
@@ -21,7 +20,6 @@ pub(super) async fn show(
     request: HttpRequest,
     visitor: Visitor,
     identity: Data<Identity>,
-    parameters: Query,
 ) -> Result<HttpResponse, Failure> {
     let own = visitor.require(&request)?;
     let mut sessions: Vec<_> = identity
@@ -38,7 +36,7 @@ pub(super) async fn show(
         .collect();
     sessions.sort_by_key(|row| !row.current);
     html(&views::Sessions {
-        frame: visitor.frame_with_notice(notice(&query(parameters)))?,
+        frame: visitor.frame()?,
         sessions,
     })
 }
@@ -55,9 +53,9 @@ pub(super) async fn end(
         return Err(Failure::NotFound);
     }
     if id == own.session.id {
-        return signed_out(&settings, "/sign-in?notice=signed-out");
+        return Ok(News::SignedOut.after(signed_out(&settings, "/sign-in")?));
     }
-    Ok(see_other("/account/sessions?notice=session-ended"))
+    Ok(News::SessionEnded.on("/account/sessions"))
 }
 
 /// `POST /account/sessions/end-others`.
@@ -65,5 +63,5 @@ pub(super) async fn end_others(identity: Data<Identity>, post: SignedPost) -> Re
     identity
         .end_other_sessions(&post.own, &post.visitor.context)
         .await?;
-    Ok(see_other("/account/sessions?notice=sessions-ended"))
+    Ok(News::SessionsEnded.on("/account/sessions"))
 }

@@ -8,12 +8,11 @@ use super::{
         http::{PendingRequest, Sent, Visitor},
         views,
     },
-    notices::notice,
     onward::{OUT_OF_DATE, Onward, arrive, page, pending, query, secret, signed_in, signed_out, too_early},
 };
 use crate::{
     config::SignUpMode,
-    web::{BrowserSettings, Failure, Parameters, Query, page::Field, see_other, wait_in_words},
+    web::{BrowserSettings, Failure, News, Parameters, Query, page::Field, see_other, wait_in_words},
 };
 
 const REFUSED: &str = "E-mail address and password do not match. Check both and try again.";
@@ -40,7 +39,7 @@ pub(super) async fn show(
         .and_then(|waiting| waiting.login_hint.as_ref())
         .map_or_else(Field::default, |email| Field::of(email.as_str()));
     let view = views::SignIn {
-        frame: visitor.frame_with_notice(notice(&parameters))?,
+        frame: visitor.frame()?,
         onward: onward.view(waiting.as_ref()),
         email,
         password: Field::default(),
@@ -105,13 +104,13 @@ pub(super) async fn sign_out(
 ) -> Result<HttpResponse, Failure> {
     // Nobody seems to be signed in in what another site sends: it is no reason to take the cookie away.
     let Some(signed_in) = &sent.visitor.signed_in else {
-        return Ok(see_other("/sign-in"));
+        return Ok(News::SignedOut.on("/sign-in"));
     };
     if !sent.is_ours()? {
         return Err(Failure::Stale { page: "/".to_owned() });
     }
     identity.sign_out(signed_in, &sent.visitor.context).await?;
-    signed_out(&settings, "/sign-in?notice=signed-out")
+    Ok(News::SignedOut.after(signed_out(&settings, "/sign-in")?))
 }
 
 /// `GET /confirm`.

@@ -8,11 +8,7 @@ use crate::{
     identity::http::{Posted, SignedPost, Visitor},
     oauth::{Authority, connected_apps, scopes, views},
     types::{ClientId, GrantId, RedirectUri},
-    web::{
-        Failure, Query, html,
-        page::{Notice, Place, Tone},
-        see_other,
-    },
+    web::{Failure, News, html, page::Place},
 };
 
 fn row(app: &connected_apps::ConnectedApp) -> views::ConnectedApp {
@@ -39,31 +35,16 @@ fn row(app: &connected_apps::ConnectedApp) -> views::ConnectedApp {
     }
 }
 
-const SENTENCES: &[(&str, Tone, &str)] = &[
-    (
-        "disconnected",
-        Tone::Success,
-        "The app is disconnected. It can no longer use your account.",
-    ),
-    ("ended", Tone::Success, "That session of the app is over."),
-    ("gone", Tone::Danger, "That was over already."),
-];
-
-fn notice(query: &Query) -> Option<Notice> {
-    Notice::of(query.0.as_ref().ok()?, SENTENCES)
-}
-
 /// `/account/apps`
 pub(super) async fn list(
     authority: Data<Authority>,
     request: HttpRequest,
     visitor: Visitor,
-    query: Query,
 ) -> Result<HttpResponse, Failure> {
     let person = visitor.require(&request)?;
     let apps = connected_apps::connected_apps(&authority, person.user.id).await?;
     html(&views::ConnectedApps {
-        frame: visitor.frame_with_notice(notice(&query))?,
+        frame: visitor.frame()?,
         apps: apps.iter().map(row).collect(),
     })
 }
@@ -73,7 +54,6 @@ pub(super) async fn one(
     authority: Data<Authority>,
     request: HttpRequest,
     visitor: Visitor,
-    query: Query,
     path: Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let person = visitor.require(&request)?;
@@ -99,7 +79,7 @@ pub(super) async fn one(
         place: Place::of(grant.origin(&authority.keyring).as_ref()),
     });
     html(&views::ConnectedAppPage {
-        frame: visitor.frame_with_notice(notice(&query))?,
+        frame: visitor.frame()?,
         connected: row(app),
         scopes: granted.collect(),
         sessions: sessions.collect(),
@@ -116,11 +96,12 @@ pub(super) async fn disconnect(
     let client: ClientId = path.parse().map_err(|_cause| Failure::NotFound)?;
     let client = authority.clients.get(client).await?.ok_or(Failure::NotFound)?;
     let done = connected_apps::disconnect(&authority, person.user.id, &client, &visitor.context).await?;
-    Ok(see_other(if done {
-        "/account/apps?notice=disconnected"
+    let news = if done {
+        News::Disconnected
     } else {
-        "/account/apps?notice=gone"
-    }))
+        News::OverAlready
+    };
+    Ok(news.on("/account/apps"))
 }
 
 /// `POST /account/apps/{client_id}/end`
@@ -135,6 +116,10 @@ pub(super) async fn end(
     let grant: GrantId = form.text("id").parse().map_err(|_cause| Failure::NotFound)?;
     let done =
         connected_apps::end_grant(&authority, person.user.id, &client, grant, &visitor.context).await?;
-    let code = if done { "ended" } else { "gone" };
-    Ok(see_other(&format!("/account/apps/{}?notice={code}", client.id)))
+    let news = if done {
+        News::AppSessionEnded
+    } else {
+        News::OverAlready
+    };
+    Ok(news.on(&format!("/account/apps/{}", client.id)))
 }

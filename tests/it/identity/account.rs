@@ -94,3 +94,44 @@ async fn guesses_at_the_present_password_are_slowed_like_those_at_sign_in() {
     assert_eq!(page.status.as_u16(), 429);
     assert_eq!(page.headers["retry-after"], "2");
 }
+
+#[tokio::test]
+async fn a_page_says_what_was_done_once_and_nothing_that_a_link_tells_it_to() {
+    let app = TestApp::start().await;
+    person(&app, "ada@example.com").await;
+    let browser = signed_in(&app, "ada@example.com").await;
+    let says = |page: &Page| page.html.contains("class=\"notice notice--");
+    for link in [
+        "NameChanged",
+        "name-changed",
+        "PasswordChanged",
+        "password-changed",
+    ] {
+        let page = browser.get(&format!("/account?notice={link}&news={link}")).await;
+        assert!(!says(&page), "{}", page.text());
+    }
+    let page = browser.get("/account").await;
+    let name = page
+        .forms()
+        .into_iter()
+        .find(|form| form.action.path() == "/account/name")
+        .unwrap();
+    let page = browser.send(&name).await;
+    assert_eq!(page.url.query(), None);
+    assert!(
+        page.text().contains("Your name has been changed."),
+        "{}",
+        page.text()
+    );
+    assert!(!says(&browser.get("/account").await));
+
+    // It waits for a page, through the redirects before it.
+    let out = page
+        .forms()
+        .into_iter()
+        .find(|form| form.action.path() == "/sign-out")
+        .unwrap();
+    let page = browser.send(&out).await;
+    assert!(page.text().contains("You are signed out."), "{}", page.text());
+    assert!(!says(&browser.get("/sign-in").await));
+}

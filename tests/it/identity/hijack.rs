@@ -176,11 +176,7 @@ async fn nothing_is_planted_in_an_account_whose_address_nobody_has_proved() {
             .await
             .unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path}");
-        assert_eq!(
-            answer.headers()["location"],
-            "/account?notice=confirm-first",
-            "{path}"
-        );
+        assert_eq!(answer.headers()["location"], "/account", "{path}");
     }
     assert_eq!(world.rows().await, before);
 

@@ -1,0 +1,110 @@
+//! What an act has to say on the page that comes after it. The browser keeps it in a cookie for that one page: an answer of
+//! ours has set it, so no link can make a page say what has not happened.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, cookie::Cookie};
+
+use super::{
+    BrowserSettings,
+    page::{
+        Notice,
+        Tone::{self, Danger, Success, Warning},
+    },
+    see_other,
+};
+
+/// The name under which [`BrowserSettings`] keeps it.
+pub(super) const COOKIE: &str = "news";
+/// How long the next page may take to be asked for.
+const KEPT_FOR: Duration = Duration::from_mins(1);
+
+macro_rules! news {
+    ($($name:ident: $tone:ident, $text:literal;)+) => {
+        /// Something that has happened, or has not.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum News { $($name,)+ }
+
+        impl News {
+            const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            pub(super) fn named(name: &str) -> Option<Self> {
+                [$(Self::$name,)+].into_iter().find(|news| news.name() == name)
+            }
+
+            const fn tone_and_text(self) -> (Tone, &'static str) {
+                match self { $(Self::$name => ($tone, $text),)+ }
+            }
+        }
+    };
+}
+
+news! {
+    NameChanged: Success, "Your name has been changed.";
+    PasswordChanged: Success, "Your password has been changed, and all other sessions have ended.";
+    EmailCancelled: Success, "The change of address has been cancelled.";
+    ConfirmNewEmail: Success, "We sent a link to the new address. Open it, and the change is made.";
+    LinkSent: Success, "We sent the link again. Look into your mail.";
+    SessionEnded: Success, "The session has ended.";
+    SessionsEnded: Success, "All other sessions have ended.";
+    SignedOut: Success, "You are signed out.";
+    SessionOver: Warning, "Your session had ended, so nothing was done. Sign in, and you are back where you were: what you typed may still be there if you go back.";
+    ConfirmFirst: Danger, "Confirm your e-mail address first: apps and clients are made in the name of somebody whose address is known. Open the link that we sent you, or have it sent again.";
+    Invited: Success, "The invitation is on its way.";
+    InvitationWithdrawn: Success, "The invitation is withdrawn.";
+    NoInvitation: Danger, "That invitation was used or gone already.";
+    Disconnected: Success, "The app is disconnected. It can no longer use your account.";
+    AppSessionEnded: Success, "That session of the app is over.";
+    OverAlready: Danger, "That was over already.";
+    AppMade: Success, "The app is there. Register its first client.";
+    AppRenamed: Success, "The app has its new name.";
+    AppDeleted: Success, "The app and its clients are gone.";
+    ClientSaved: Success, "The settings are saved and in force everywhere.";
+    ClientDisabled: Success, "The client is shut out everywhere.";
+    ClientEnabled: Success, "The client is let in again.";
+    ClientShutOut: Success, "The client is shut out everywhere. Its owner cannot let it in.";
+    ClientLetIn: Success, "The client is let in again, as far as operators are concerned.";
+    ClientDeleted: Success, "The client is gone.";
+    VouchedFor: Success, "Saved: what you said of the client is in force.";
+    LogoSaved: Success, "The logo is saved.";
+    LogoRemoved: Success, "The logo is removed.";
+    SecretRevoked: Success, "The secret is revoked: it is refused everywhere.";
+    LastSecret: Danger, "That is the client’s only secret. Add another one first.";
+    ManySecrets: Danger, "A client has at most 5 secrets. Revoke one first.";
+    NoSecret: Danger, "That secret was gone already.";
+    DoneAlready: Success, "That was done already, and once. Its secret was shown then; it cannot be shown again.";
+    ScopeSaved: Success, "The scope is saved.";
+    ScopeRemoved: Success, "The scope is removed from the catalogue and from every client.";
+    NoScope: Danger, "That scope was gone already.";
+}
+
+impl News {
+    /// On to a page, which says it.
+    #[must_use]
+    pub fn on(self, path: &str) -> HttpResponse {
+        self.after(see_other(path))
+    }
+
+    /// The same answer, after which the next page says it.
+    #[must_use]
+    pub fn after(self, mut answer: HttpResponse) -> HttpResponse {
+        answer.extensions_mut().insert(self);
+        answer
+    }
+
+    /// For the page.
+    #[must_use]
+    pub fn notice(self) -> Notice {
+        let (tone, text) = self.tone_and_text();
+        Notice {
+            tone,
+            text: text.to_owned(),
+        }
+    }
+
+    pub(super) fn cookie(self, settings: &BrowserSettings) -> Cookie<'static> {
+        settings.cookie(COOKIE, self.name(), KEPT_FOR)
+    }
+}
