@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Actor, By, Subject},
-    types::{AccountId, AppId, Clock, DisplayName, Entropy, Fault},
+    types::{AccountId, AppId, Clock, DisplayName, Fault},
 };
 
 /// Why nothing was done to an app.
@@ -21,11 +21,14 @@ pub enum AppError {
     /// The person sees it, but their role does not reach so far.
     #[error("not allowed")]
     Forbidden,
+    /// That app was made already; this is the same one again.
+    #[error("it was made already")]
+    Again,
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-/// Adds an app to an account.
+/// Adds an app to an account, under an id that is new, or was meant for this one app.
 ///
 /// # Errors
 ///
@@ -33,19 +36,21 @@ pub enum AppError {
 pub async fn create_app(
     connection: &mut AsyncPgConnection,
     clock: &Clock,
-    entropy: &Entropy,
+    id: AppId,
     account_id: AccountId,
     name: &DisplayName,
     by: By<'_>,
 ) -> Result<App, AppError> {
     permit(connection, by, account_id, Permission::WriteApps).await?;
     let app = App {
-        id: AppId::new(clock, entropy),
+        id,
         account_id,
         name: name.to_string(),
         created_at: clock.now(),
     };
-    store::insert_app(connection, &app).await?;
+    if !store::insert_app(connection, &app).await? {
+        return Err(AppError::Again);
+    }
     by.done(app.created_at, Action::AppCreated, Subject::App(app.id))
         .account(account_id)
         .detail("name", app.name.as_str())

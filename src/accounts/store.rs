@@ -157,17 +157,20 @@ impl From<AppRow> for App {
     }
 }
 
-pub(super) async fn insert_app(connection: &mut AsyncPgConnection, app: &App) -> Result<(), Fault> {
-    diesel::insert_into(apps::table)
+/// Adds an app; false if there is one of that id.
+pub(super) async fn insert_app(connection: &mut AsyncPgConnection, app: &App) -> Result<bool, Fault> {
+    let inserted = diesel::insert_into(apps::table)
         .values((
             apps::id.eq(app.id.uuid()),
             apps::account_id.eq(app.account_id.uuid()),
             apps::name.eq(&app.name),
             apps::created_at.eq(app.created_at),
         ))
+        .on_conflict(apps::id)
+        .do_nothing()
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 pub(super) async fn account_name(

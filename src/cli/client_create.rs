@@ -57,7 +57,9 @@ impl From<AppError> for Refused {
     fn from(error: AppError) -> Self {
         match error {
             AppError::Fault(fault) => Self::Fault(fault),
-            other @ (AppError::NotFound | AppError::Forbidden) => Self::Because(other.to_string()),
+            other @ (AppError::NotFound | AppError::Forbidden | AppError::Again) => {
+                Self::Because(other.to_string())
+            }
         }
     }
 }
@@ -151,7 +153,10 @@ async fn place(app: &App, owner: Option<&Email>, name: &DisplayName) -> Result<(
     let by = By::OPERATOR;
     let own = match found {
         Some(own) => own,
-        None => accounts::create_app(&mut transaction, &app.clock, &app.entropy, account, name, by).await?,
+        None => {
+            let id = AppId::new(&app.clock, &app.entropy);
+            accounts::create_app(&mut transaction, &app.clock, id, account, name, by).await?
+        }
     };
     transaction.commit().await?;
     Ok((account, own.id))

@@ -4,11 +4,11 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 
 use super::{refused, views};
 use crate::{
-    accounts::{self, Membership, Permission, Role},
+    accounts::{self, AppError, Membership, Permission, Role},
     audit::By,
     identity::http::{Posted, SignedIn, SignedPost, Visitor},
     oauth::{Authority, clients},
-    types::{AccountId, DisplayName},
+    types::{AccountId, AppId, DisplayName},
     web::{
         Failure, News, html, html_with,
         page::{Choice, Field},
@@ -78,6 +78,7 @@ async fn own_accounts(authority: &Authority, own: &SignedIn) -> Result<Vec<Membe
 }
 
 fn form(
+    authority: &Authority,
     visitor: &Visitor,
     name: Field,
     accounts: &[Membership],
@@ -85,6 +86,7 @@ fn form(
 ) -> Result<views::NewApp, Failure> {
     Ok(views::NewApp {
         frame: visitor.frame()?,
+        form_id: visitor.form_id(AppId::new(&authority.clock, &authority.entropy).uuid())?,
         name,
         accounts: accounts
             .iter()
@@ -102,7 +104,7 @@ pub(super) async fn ask_for_app(
     visitor: Visitor,
 ) -> Result<HttpResponse, Failure> {
     let accounts = own_accounts(&authority, visitor.require(&request)?).await?;
-    html(&form(&visitor, Field::default(), &accounts, None)?)
+    html(&form(&authority, &visitor, Field::default(), &accounts, None)?)
 }
 
 /// `POST /apps/new`
@@ -122,21 +124,28 @@ pub(super) async fn create_app(
         Ok(name) => name,
         Err(error) => {
             let field = Field::of(typed).with_error(format!("{error}"));
-            let page = form(visitor, field, &accounts, Some(account))?;
+            let page = form(&authority, visitor, field, &accounts, Some(account))?;
             return html_with(StatusCode::BAD_REQUEST, &page);
         }
     };
     let mut transaction = authority.db.begin().await?;
-    let app = accounts::create_app(
+    let id = visitor.id_in(sent).map_or_else(
+        || AppId::new(&authority.clock, &authority.entropy),
+        AppId::from_uuid,
+    );
+    let made = accounts::create_app(
         &mut transaction,
         &authority.clock,
-        &authority.entropy,
+        id,
         account,
         &name,
         By::user(post.own.user.id, &visitor.context),
     )
-    .await
-    .map_err(refused)?;
-    transaction.commit().await?;
-    Ok(News::AppMade.on(&format!("/apps/{}", app.id)))
+    .await;
+    match made {
+        Ok(_) => transaction.commit().await?,
+        Err(AppError::Again) => {}
+        Err(error) => return Err(refused(error)),
+    }
+    Ok(News::AppMade.on(&format!("/apps/{id}")))
 }

@@ -93,7 +93,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 fn refused(error: AppError) -> Failure {
     match error {
-        AppError::NotFound => Failure::NotFound,
+        AppError::NotFound | AppError::Again => Failure::NotFound,
         AppError::Forbidden => Failure::Forbidden,
         AppError::Fault(fault) => fault.into(),
     }

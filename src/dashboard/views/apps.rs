@@ -118,6 +118,8 @@ impl Home {
 #[template(path = "dashboard/new_app.html")]
 pub struct NewApp {
     pub frame: Frame,
+    /// Goes with the form, so that it makes one app however often it is sent.
+    pub form_id: String,
     pub name: Field,
     /// The accounts that it could belong to.
     pub accounts: Vec<Choice>,
@@ -128,6 +130,7 @@ impl NewApp {
     pub fn sample() -> Self {
         Self {
             frame: Frame::sample(),
+            form_id: "sample-form-id".to_owned(),
             name: Field::default(),
             accounts: vec![
                 Choice::new("acc_one", "Ada Marsh", true),

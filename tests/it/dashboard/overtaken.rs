@@ -28,7 +28,15 @@ async fn settings_from_an_older_page_do_not_bring_back_what_was_removed() {
 async fn a_form_that_is_sent_twice_makes_one() {
     let app = TestApp::start().await;
     let (_, browser) = person(&app, "ada@example.com", false).await;
-    let path = new_app(&browser, "Fieldnotes").await;
+    let page = browser.get("/apps/new").await;
+    let path = browser.submit(&page, &[("name", "Fieldnotes")]).await.url;
+    let again = browser.submit(&page, &[("name", "Fieldnotes")]).await;
+    assert_eq!(
+        (again.url, again.heading()),
+        (path.clone(), "Fieldnotes".to_owned())
+    );
+    assert_eq!(browser.get("/apps").await.text().matches("Fieldnotes").count(), 1);
+    let path = path.path();
     let page = browser.get(&format!("{path}/clients/new")).await;
     let first = browser.submit(&page, CONFIDENTIAL).await;
     let id = words(&first, "#client-id").unwrap();
