@@ -21,6 +21,10 @@ pub enum AppError {
     /// The person sees it, but their role does not reach so far.
     #[error("not allowed")]
     Forbidden,
+    #[error(
+        "the account has {0} apps already, the most that limits.apps_per_account allows: delete one, or raise it"
+    )]
+    TooMany(u32),
     /// That app was made already; this is the same one again.
     #[error("it was made already")]
     Again,
@@ -28,7 +32,8 @@ pub enum AppError {
     Fault(#[from] Fault),
 }
 
-/// Adds an app to an account, under an id that is new, or was meant for this one app.
+/// Adds an app to an account that may have so many, under an id that is new, or was meant for this one app. After an error
+/// the transaction is void.
 ///
 /// # Errors
 ///
@@ -37,11 +42,13 @@ pub async fn create_app(
     connection: &mut AsyncPgConnection,
     clock: &Clock,
     id: AppId,
-    account_id: AccountId,
+    (account_id, most): (AccountId, u32),
     name: &DisplayName,
     by: By<'_>,
 ) -> Result<App, AppError> {
     permit(connection, by, account_id, Permission::WriteApps).await?;
+    // Held, so that of two who add the last one at once, one does.
+    store::lock_account(connection, account_id).await?;
     let app = App {
         id,
         account_id,
@@ -50,6 +57,9 @@ pub async fn create_app(
     };
     if !store::insert_app(connection, &app).await? {
         return Err(AppError::Again);
+    }
+    if store::count_apps(connection, account_id).await? > i64::from(most) {
+        return Err(AppError::TooMany(most));
     }
     by.done(app.created_at, Action::AppCreated, Subject::App(app.id))
         .account(account_id)

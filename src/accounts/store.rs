@@ -173,6 +173,25 @@ pub(super) async fn insert_app(connection: &mut AsyncPgConnection, app: &App) ->
     Ok(inserted == 1)
 }
 
+/// Holds an account until the transaction ends: what is counted of it stays so.
+pub(super) async fn lock_account(connection: &mut AsyncPgConnection, id: AccountId) -> Result<(), Fault> {
+    let _: Uuid = accounts::table
+        .find(id.uuid())
+        .select(accounts::id)
+        .for_no_key_update()
+        .first(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn count_apps(connection: &mut AsyncPgConnection, account: AccountId) -> Result<i64, Fault> {
+    Ok(apps::table
+        .filter(apps::account_id.eq(account.uuid()))
+        .count()
+        .get_result(connection)
+        .await?)
+}
+
 pub(super) async fn account_name(
     connection: &mut AsyncPgConnection,
     id: AccountId,

@@ -57,7 +57,7 @@ impl From<AppError> for Refused {
     fn from(error: AppError) -> Self {
         match error {
             AppError::Fault(fault) => Self::Fault(fault),
-            other @ (AppError::NotFound | AppError::Forbidden | AppError::Again) => {
+            other @ (AppError::NotFound | AppError::Forbidden | AppError::TooMany(_) | AppError::Again) => {
                 Self::Because(other.to_string())
             }
         }
@@ -155,7 +155,8 @@ async fn place(app: &App, owner: Option<&Email>, name: &DisplayName) -> Result<(
         Some(own) => own,
         None => {
             let id = AppId::new(&app.clock, &app.entropy);
-            accounts::create_app(&mut transaction, &app.clock, id, account, name, by).await?
+            let place = (account, app.config.limits.apps_per_account);
+            accounts::create_app(&mut transaction, &app.clock, id, place, name, by).await?
         }
     };
     transaction.commit().await?;

@@ -222,6 +222,10 @@ settings! {
         sign_ups_per_address: u32 = 20;
         /// Authorization requests a minute from one address that are kept for somebody to sign in or consent, before 429.
         waiting_requests_per_minute: u32 = 600;
+        /// Apps that one account may have; those that it has already stay.
+        apps_per_account: u32 = 100;
+        /// Clients that one app may have; those that it has already stay.
+        clients_per_app: u32 = 100;
     }
 }
 

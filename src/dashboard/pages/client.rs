@@ -153,7 +153,9 @@ pub(super) async fn save(act: ClientAct<ToWriteClients>) -> Result<HttpResponse,
                 typed
             }
             Err(RegisterError::Changed) => return changed(&act).await,
-            Err(RegisterError::Gone | RegisterError::Again) => return Err(Failure::NotFound),
+            Err(RegisterError::Gone | RegisterError::Again | RegisterError::TooMany(_)) => {
+                return Err(Failure::NotFound);
+            }
             Err(RegisterError::Fault(fault)) => return Err(fault.into()),
         },
     };
@@ -215,7 +217,7 @@ pub(super) async fn vouch(act: ClientAct<ToOperate>) -> Result<HttpResponse, Fai
             "The client’s settings do not allow that: {error}."
         ))),
         Err(RegisterError::Changed) => changed(&act).await,
-        Err(RegisterError::Gone | RegisterError::Again) => Err(Failure::NotFound),
+        Err(RegisterError::Gone | RegisterError::Again | RegisterError::TooMany(_)) => Err(Failure::NotFound),
         Err(RegisterError::Fault(fault)) => Err(fault.into()),
     }
 }

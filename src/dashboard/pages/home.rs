@@ -137,7 +137,7 @@ pub(super) async fn create_app(
         &mut transaction,
         &authority.clock,
         id,
-        account,
+        (account, authority.config.limits.apps_per_account),
         &name,
         By::user(post.own.user.id, &visitor.context),
     )
@@ -145,6 +145,14 @@ pub(super) async fn create_app(
     match made {
         Ok(_) => transaction.commit().await?,
         Err(AppError::Again) => {}
+        Err(AppError::TooMany(most)) => {
+            drop(transaction);
+            let words =
+                format!("This account has {most} apps, the most that are allowed here. Delete one first.");
+            let field = Field::of(typed).with_error(words);
+            let page = form(&authority, visitor, field, &accounts, Some(account))?;
+            return html_with(StatusCode::BAD_REQUEST, &page);
+        }
         Err(error) => return Err(refused(error)),
     }
     Ok(News::AppMade.on(&format!("/apps/{id}")))

@@ -94,7 +94,7 @@ pub fn routes(config: &mut ServiceConfig) {
 fn refused(error: AppError) -> Failure {
     match error {
         AppError::NotFound | AppError::Again => Failure::NotFound,
-        AppError::Forbidden => Failure::Forbidden,
+        AppError::Forbidden | AppError::TooMany(_) => Failure::Forbidden,
         AppError::Fault(fault) => fault.into(),
     }
 }

@@ -63,6 +63,13 @@ pub(super) async fn register(act: AppAct<ToWriteClients>) -> Result<HttpResponse
             client_form::mark(&mut typed, &error);
             html_with(StatusCode::BAD_REQUEST, &page(&act, typed)?)
         }
+        Err(RegisterError::TooMany(most)) => {
+            let mut typed = client_form::typed(form, kind, &catalogue, false);
+            typed.name = typed.name.with_error(format!(
+                "This app has {most} clients, the most that are allowed here. Delete one first."
+            ));
+            html_with(StatusCode::BAD_REQUEST, &page(&act, typed)?)
+        }
         Err(RegisterError::Again) => Ok(News::DoneAlready.on(&format!("{}/clients/{id}", act.seen.path()))),
         Err(RegisterError::Gone | RegisterError::Changed) => Err(Failure::NotFound),
         Err(RegisterError::Fault(fault)) => Err(fault.into()),

@@ -24,6 +24,10 @@ pub enum RegisterError {
     Changed,
     #[error("it is there no more")]
     Gone,
+    #[error(
+        "the app has {0} clients already, the most that limits.clients_per_app allows: delete one, or raise it"
+    )]
+    TooMany(u32),
     /// That registration was made already; this is the same one again.
     #[error("it was registered already")]
     Again,
@@ -46,7 +50,7 @@ pub async fn register_client(
 ) -> Result<Registered, RegisterError> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
-    // Held, so that the app is not deleted under it.
+    // Held, so that the app is not deleted under it, and of two who add the last client at once, one does.
     if !accounts::lock_app(&mut transaction, app).await? {
         return Err(RegisterError::Gone);
     }
@@ -56,6 +60,10 @@ pub async fn register_client(
     )?;
     if !store::insert(&mut transaction, id, app, registration, first_party, now).await? {
         return Err(RegisterError::Again);
+    }
+    let most = authority.config.limits.clients_per_app;
+    if store::count(&mut transaction, app).await? > i64::from(most) {
+        return Err(RegisterError::TooMany(most));
     }
     let secret = match registration.kind {
         ClientKind::Public => None,

@@ -9,6 +9,7 @@ mod secrets;
 pub use find::{Found, find};
 pub use logo::logo;
 pub(super) use logo::set_logo;
+pub(super) use read::count;
 pub use read::{all_clients, client, clients_of_app, count_by_app};
 pub use scopes::drop_scope;
 pub(super) use secrets::{delete_ended_secrets, delete_secret, end_secrets, insert_secret, rehash_secret};

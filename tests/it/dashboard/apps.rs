@@ -75,3 +75,47 @@ async fn a_deleted_app_takes_its_clients_and_their_tokens_along_on_every_node() 
     );
     assert!(trail_has(&app, ada, "client.deleted").await && trail_has(&app, ada, "app.deleted").await);
 }
+
+#[tokio::test]
+async fn an_account_has_so_many_apps_and_an_app_so_many_clients() {
+    let app = TestApp::with(|config| {
+        config.limits.apps_per_account = 2;
+        config.limits.clients_per_app = 2;
+    })
+    .await;
+    let (_, browser) = person(&app, "ada@example.com", false).await;
+    // Beside the first one, which everybody gets, there is room for one, whoever is fastest.
+    let page = browser.get("/apps/new").await;
+    let pages = futures_util::future::join_all((0..4).map(async |number: u32| {
+        let other = browser.get("/apps/new").await;
+        let name = format!("App {number}");
+        browser.submit(&other, &[("name", name.as_str())]).await
+    }))
+    .await;
+    let made: Vec<_> = pages
+        .iter()
+        .filter(|page| page.status == StatusCode::OK)
+        .collect();
+    assert_eq!(made.len(), 1);
+    let page = browser.submit(&page, &[("name", "One more")]).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    let why = words(&page, "#f-name-error").unwrap();
+    assert_eq!(
+        why,
+        "This account has 2 apps, the most that are allowed here. Delete one first."
+    );
+    let path = made[0].url.path();
+    for _ in 0..2 {
+        register(&browser, path, PUBLIC).await;
+    }
+    let page = browser.get(&format!("{path}/clients/new")).await;
+    let page = browser.submit(&page, PUBLIC).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    let why = words(&page, "#f-name-error").unwrap();
+    assert_eq!(
+        why,
+        "This app has 2 clients, the most that are allowed here. Delete one first."
+    );
+    let rows = "DELETE FROM clients";
+    assert_eq!(execute(&app, rows).await, 2);
+}

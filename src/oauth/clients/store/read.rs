@@ -203,6 +203,18 @@ async fn with_secrets(
         .collect()
 }
 
+/// How many clients an app has.
+pub(in crate::oauth::clients) async fn count(
+    connection: &mut AsyncPgConnection,
+    app: AppId,
+) -> Result<i64, Fault> {
+    Ok(clients::table
+        .filter(clients::app_id.eq(app.uuid()))
+        .count()
+        .get_result(connection)
+        .await?)
+}
+
 /// How many clients each app of an account has; apps without any are not named.
 ///
 /// # Errors
