@@ -151,13 +151,12 @@ async fn place(app: &App, owner: Option<&Email>, name: &DisplayName) -> Result<(
         .into_iter()
         .find(|own| own.name == name.as_str());
     let by = By::OPERATOR;
-    let own = match found {
-        Some(own) => own,
-        None => {
-            let id = AppId::new(&app.clock, &app.entropy);
-            let place = (account, app.config.limits.apps_per_account);
-            accounts::create_app(&mut transaction, &app.clock, id, place, name, by).await?
-        }
+    let own = if let Some(own) = found {
+        own
+    } else {
+        let id = AppId::new(&app.clock, &app.entropy);
+        let place = (account, app.config.limits.apps_per_account);
+        accounts::create_app(&mut transaction, &app.clock, id, place, name, by).await?
     };
     transaction.commit().await?;
     Ok((account, own.id))

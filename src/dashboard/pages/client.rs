@@ -80,7 +80,7 @@ pub(super) async fn page(at: &AtClient, number: u32) -> Result<views::ClientPage
         client_id: client.id.to_string(),
         title: client.registration.name.clone(),
         logo: client.logo_path(),
-        logo_error: None,
+        logo_file: Field::default(),
         publisher_verified: client.publisher_verified,
         first_party: client.first_party,
         disabled: client.disabled_at.is_some(),
@@ -90,7 +90,11 @@ pub(super) async fn page(at: &AtClient, number: u32) -> Result<views::ClientPage
         form_id: at
             .visitor
             .form_id(ClientSecretId::new(&authority.clock, &authority.entropy).uuid())?,
-        largest_logo: Logo::LARGEST_IN_WORDS,
+        logo_hint: format!(
+            "Square. PNG, JPEG or WebP, up to {} and {} pixels a side.",
+            Logo::LARGEST_IN_WORDS,
+            Logo::LONGEST_SIDE
+        ),
         endpoints: endpoints(authority),
         form: client_form::of_client(client, &catalogue),
         secrets: client

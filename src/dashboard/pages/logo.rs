@@ -14,7 +14,10 @@ use super::{
 use crate::{
     identity::http::Sent,
     oauth::clients::{InvalidLogo, Logo, RegisterError, set_logo},
-    web::{Failure, News, Parameters, Unreadable, html_with, page::Notice},
+    web::{
+        Failure, News, Parameters, Unreadable, html_with,
+        page::{Field, Notice},
+    },
 };
 
 /// How long the form may take to come.
@@ -31,6 +34,11 @@ fn sentence(error: InvalidLogo) -> String {
     match error {
         InvalidLogo::TooLarge => format!("The picture is larger than {}.", Logo::LARGEST_IN_WORDS),
         InvalidLogo::Format => "PNG, JPEG or WebP only.".to_owned(),
+        InvalidLogo::Sides => format!(
+            "The picture may be {} pixels wide and high at most.",
+            Logo::LONGEST_SIDE
+        ),
+        InvalidLogo::Animated => "The picture moves. Choose one that does not.".to_owned(),
     }
 }
 
@@ -101,7 +109,7 @@ async fn change(
 
 async fn refuse(act: &ClientAct<ToWriteClients>, words: String) -> Result<HttpResponse, Failure> {
     let mut page = page(act, 0).await?;
-    page.logo_error = Some(words);
+    page.logo_file = Field::default().with_error(words);
     page.frame.notice = Some(Notice::danger(
         "The logo was not saved. Why not, is written beside it below.",
     ));

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::client_form::{ClientForm, ClientKind};
-use crate::web::page::{Choice, Frame, Moment, Pages};
+use crate::web::page::{Choice, Field, Frame, Moment, Pages};
 
 /// The app that a client belongs to.
 #[derive(Clone, Debug)]
@@ -149,7 +149,7 @@ pub struct ClientPage {
     /// The name as it is; the form may hold another.
     pub title: String,
     pub logo: Option<String>,
-    pub logo_error: Option<String>,
+    pub logo_file: Field,
     pub publisher_verified: bool,
     pub first_party: bool,
     /// By its owner.
@@ -162,7 +162,8 @@ pub struct ClientPage {
     pub version: String,
     /// Goes with the form of a new secret, so that it adds one however often it is sent.
     pub form_id: String,
-    pub largest_logo: &'static str,
+    /// What a picture must be.
+    pub logo_hint: String,
     pub endpoints: Vec<Endpoint>,
     pub form: ClientForm,
     pub secrets: Vec<SecretRow>,
@@ -201,7 +202,7 @@ impl ClientPage {
             client_id: "cli_01kav7sample00000000000000".to_owned(),
             title: "Fieldnotes web".to_owned(),
             logo: None,
-            logo_error: None,
+            logo_file: Field::default(),
             publisher_verified: true,
             first_party: false,
             disabled: false,
@@ -209,7 +210,7 @@ impl ClientPage {
             member: true,
             version: "sample-version".to_owned(),
             form_id: "sample-form-id".to_owned(),
-            largest_logo: "64 KiB",
+            logo_hint: "Square. PNG, JPEG or WebP, up to 64 KiB and 1024 pixels a side.".to_owned(),
             endpoints: vec![
                 endpoint("Issuer", ""),
                 endpoint("Discovery", "/.well-known/openid-configuration"),
@@ -286,7 +287,7 @@ impl ClientPage {
     pub fn sample_refused() -> Self {
         Self {
             form: ClientForm::sample_refused(),
-            logo_error: Some("PNG, JPEG or WebP only, up to 64 KiB.".to_owned()),
+            logo_file: Field::default().with_error("PNG, JPEG or WebP only."),
             ..Self::sample()
         }
     }

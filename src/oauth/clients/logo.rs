@@ -1,3 +1,4 @@
+use super::picture::Picture;
 use crate::{
     crypto::{digest, encode_base64url},
     types::ClientId,
@@ -18,28 +19,39 @@ pub enum InvalidLogo {
     TooLarge,
     #[error("a logo is a PNG, JPEG or WebP picture")]
     Format,
+    #[error("a logo is at most 1024 pixels wide and high")]
+    Sides,
+    #[error("a logo does not move")]
+    Animated,
 }
 
 impl Logo {
     pub const LARGEST: usize = 64 * 1024;
     pub const LARGEST_IN_WORDS: &str = "64 KiB";
+    /// Pixels. A small file can unfold into a picture that takes a browser's memory.
+    pub const LONGEST_SIDE: u32 = 1024;
 
     /// Takes a file for what it is, whatever its name says. SVG is left out: it can hold scripts.
     ///
     /// # Errors
     ///
-    /// If it is too large, or no picture of a known kind.
+    /// If it is too large, no picture of a known kind, or one that moves.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, InvalidLogo> {
         if bytes.len() > Self::LARGEST {
             return Err(InvalidLogo::TooLarge);
         }
-        let content_type = match bytes.as_slice() {
-            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
-            [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-            _ => return Err(InvalidLogo::Format),
-        };
-        Ok(Self { content_type, bytes })
+        let picture = Picture::of(&bytes).ok_or(InvalidLogo::Format)?;
+        let sides = 1..=Self::LONGEST_SIDE;
+        if !sides.contains(&picture.width) || !sides.contains(&picture.height) {
+            return Err(InvalidLogo::Sides);
+        }
+        if picture.animated {
+            return Err(InvalidLogo::Animated);
+        }
+        Ok(Self {
+            content_type: picture.content_type,
+            bytes,
+        })
     }
 
     /// Names this picture and no other; the last part of its address.

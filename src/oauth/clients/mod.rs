@@ -6,6 +6,7 @@ mod delete;
 mod edit;
 mod logo;
 mod model;
+mod picture;
 mod register;
 mod secrets;
 mod store;

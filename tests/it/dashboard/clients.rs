@@ -317,6 +317,17 @@ async fn a_client_is_shut_out_let_in_again_and_deleted() {
     }
 }
 
+/// The head of a picture of that size, and an empty body.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    [
+        b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".as_slice(),
+        &sides,
+        b"\x08\x06\0\0\0\0\0\0\0\0\0\0\0IDAT\0\0\0\0",
+    ]
+    .concat()
+}
+
 /// Sends the form of the logo with a file.
 async fn upload(browser: &Browser, client: &NewClient, file: &[u8], token: Option<&str>) -> Page {
     let page = browser.get(&client.path).await;
@@ -332,7 +343,7 @@ async fn a_logo_is_a_picture_of_modest_size() {
     let (_, browser) = person(&app, "ada@example.com", false).await;
     let path = new_app(&browser, "Fieldnotes").await;
     let client = register(&browser, &path, CONFIDENTIAL).await;
-    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[0; 100]].concat();
+    let png = png(1024, 1);
     let forged = upload(&browser, &client, &png, Some("forged")).await;
     assert_eq!(forged.status, StatusCode::FORBIDDEN);
     for (file, why) in [
@@ -349,6 +360,18 @@ async fn a_logo_is_a_picture_of_modest_size() {
             "larger than 64 KiB",
         ),
         (Vec::new(), "Choose a picture."),
+        (b"\x89PNG\r\n\x1a\n".to_vec(), "PNG, JPEG or WebP only."),
+        (self::png(16, 1025), "1024 pixels wide and high at most"),
+        (self::png(0, 16), "1024 pixels wide and high at most"),
+        (
+            [
+                &png[..33],
+                b"\0\0\0\x08acTL\0\0\0\x02\0\0\0\0\0\0\0\0",
+                &png[33..],
+            ]
+            .concat(),
+            "The picture moves.",
+        ),
     ] {
         let page = upload(&browser, &client, &file, None).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{why}");
