@@ -99,6 +99,7 @@ pub(super) fn fresh(catalogue: &Catalogue) -> views::ClientForm {
         grants_error: None,
         publisher: Field::default(),
         algorithms: algorithm_choices("ES256"),
+        algorithms_error: None,
         retry_window: Field::default(),
     }
 }
@@ -131,6 +132,7 @@ pub(super) fn of_client(client: &Client, catalogue: &Catalogue) -> views::Client
         grants_error: None,
         publisher: Field::of(registration.publisher.as_deref().unwrap_or_default()),
         algorithms: algorithm_choices(algorithm),
+        algorithms_error: None,
         retry_window: Field::of(
             registration
                 .retry_window
@@ -167,6 +169,7 @@ pub(super) fn typed(
         grants_error: None,
         publisher: Field::of(form.text("publisher")),
         algorithms: algorithm_choices(form.text("id_token_alg")),
+        algorithms_error: None,
         retry_window: Field::of(form.text("retry_window")),
     }
 }
@@ -203,10 +206,7 @@ pub(super) fn read(
         scopes: checked_scopes(form, "scope", &mut page.scopes_error),
         optional_scopes: checked_scopes(form, "optional_scope", &mut page.scopes_error),
         publisher: Some(checked_publisher(&mut page.publisher)).filter(|name| !name.is_empty()),
-        id_token_alg: ALGORITHMS
-            .iter()
-            .find(|(_, name)| *name == form.text("id_token_alg"))
-            .map_or(SigningAlgorithm::ES256, |(algorithm, _)| *algorithm),
+        id_token_alg: checked_algorithm(form, &mut page.algorithms_error),
         retry_window: checked_window(&mut page.retry_window),
     };
     let registration = Registration {
@@ -221,7 +221,7 @@ pub(super) fn read(
     for error in registration.faults(catalogue, first_party) {
         mark(&mut page, &error);
     }
-    let wrong = [&page.scopes_error, &page.grants_error]
+    let wrong = [&page.scopes_error, &page.grants_error, &page.algorithms_error]
         .into_iter()
         .any(Option::is_some)
         || [
@@ -293,6 +293,19 @@ fn checked_grants(form: &Parameters, error: &mut Option<String>) -> Vec<GrantTyp
         }
     }
     grants
+}
+
+/// What is wrong stays so: signed with another algorithm, ID tokens would be refused by a client that was not told.
+fn checked_algorithm(form: &Parameters, error: &mut Option<String>) -> SigningAlgorithm {
+    let typed = form.text("id_token_alg");
+    let known = ALGORITHMS.iter().find(|(_, name)| *name == typed);
+    known.map_or_else(
+        || {
+            error.get_or_insert_with(|| "Choose one of these.".to_owned());
+            SigningAlgorithm::ES256
+        },
+        |(algorithm, _)| *algorithm,
+    )
 }
 
 fn checked_scopes(form: &Parameters, name: &str, error: &mut Option<String>) -> ScopeSet {

@@ -74,6 +74,7 @@ pub struct ClientForm {
     pub grants_error: Option<String>,
     pub publisher: Field,
     pub algorithms: Vec<Choice>,
+    pub algorithms_error: Option<String>,
     pub retry_window: Field,
 }
 
@@ -133,6 +134,7 @@ impl ClientForm {
                 Choice::new("EdDSA", "EdDSA", false),
                 Choice::new("RS256", "RS256", false),
             ],
+            algorithms_error: None,
             retry_window: Field::default(),
         }
     }
@@ -143,6 +145,7 @@ impl ClientForm {
             redirect_uris: Field::of("http://fieldnotes.example/callback")
                 .with_error("Line 1: http is for 127.0.0.1, [::1] and localhost only; use https."),
             scopes_error: Some("tokens:introspect is for confidential clients only.".to_owned()),
+            algorithms_error: Some("Choose one of these.".to_owned()),
             retry_window: Field::of("90").with_error("Between 0 and 60 seconds."),
             ..Self::sample()
         }

@@ -317,6 +317,26 @@ async fn a_client_is_shut_out_let_in_again_and_deleted() {
     }
 }
 
+#[tokio::test]
+async fn an_algorithm_that_is_not_known_is_no_other_one() {
+    let app = TestApp::start().await;
+    let (_, browser) = person(&app, "ada@example.com", false).await;
+    let path = new_app(&browser, "Fieldnotes").await;
+    let client = register(&browser, &path, PUBLIC).await;
+    let new = format!("{path}/clients/new");
+    for place in [&new, &client.path] {
+        for wrong in ["HS256", "none", ""] {
+            let fields = [PUBLIC, &[("id_token_alg", wrong)]].concat();
+            let page = post(&browser, place, place, &fields).await;
+            assert_eq!(page.status, StatusCode::BAD_REQUEST, "{wrong}");
+            let why = words(&page, "#f-id_token_alg-error");
+            assert_eq!(why.as_deref(), Some("Choose one of these."), "{wrong}");
+        }
+        let fields = [PUBLIC, &[("id_token_alg", "EdDSA")]].concat();
+        assert_eq!(post(&browser, place, place, &fields).await.status, StatusCode::OK);
+    }
+}
+
 /// The head of a picture of that size, and an empty body.
 fn png(width: u32, height: u32) -> Vec<u8> {
     let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
