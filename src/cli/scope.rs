@@ -11,7 +11,7 @@ use crate::{
     app::App,
     audit::Actor,
     oauth::scopes::{Audience, Entry, ScopeError, add_scope, catalogue, remove_scope},
-    types::Scope,
+    types::{Description, Scope},
 };
 
 #[derive(Debug, Subcommand)]
@@ -38,7 +38,7 @@ pub(super) struct Add {
     name: Scope,
     /// What it lets an app do, as a person reads it on the consent page
     #[arg(long)]
-    description: String,
+    description: Description,
     /// Mark it on the consent page
     #[arg(long)]
     sensitive: bool,
@@ -100,7 +100,7 @@ async fn list(app: &App, json: bool) -> Result<(), Refused> {
                     entry.scope.to_string(),
                     entry.audience.name().to_owned(),
                     marks.join(", "),
-                    entry.description.clone(),
+                    entry.description.to_string(),
                 ]
             }),
         )
@@ -111,7 +111,7 @@ async fn list(app: &App, json: bool) -> Result<(), Refused> {
 fn as_json(entry: &Entry) -> Value {
     json!({
         "name": entry.scope.as_str(),
-        "description": entry.description,
+        "description": entry.description.as_str(),
         "sensitive": entry.sensitive,
         "publishable": entry.publishable,
         "audience": entry.audience.name(),

@@ -3,17 +3,16 @@
 
 mod client_context;
 mod clock;
-mod display_name;
 mod email;
 mod entropy;
 mod fault;
 mod id;
+mod line;
 mod redirect_uri;
 mod scope;
 
 pub use client_context::ClientContext;
 pub use clock::{Clock, ManualClock};
-pub use display_name::{DisplayName, InvalidDisplayName};
 pub use email::{Email, InvalidEmail};
 pub use entropy::Entropy;
 pub use fault::Fault;
@@ -21,5 +20,6 @@ pub use id::{
     AccountId, AppId, AuthorizationRequestId, ClientId, ClientSecretId, CodeId, GrantId, InvalidId, LinkId,
     NodeId, SessionId, SigningKeyId, TokenId, UserId,
 };
+pub use line::{Description, DisplayName, InvalidLine, Line};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
 pub use scope::{InvalidScope, Scope, ScopeSet};

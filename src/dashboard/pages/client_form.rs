@@ -38,7 +38,7 @@ fn scope_choices(
     };
     let choice = |entry: &Entry| views::ScopeChoice {
         name: entry.scope.to_string(),
-        description: entry.description.clone(),
+        description: entry.description.to_string(),
         only_for: match entry.audience {
             Audience::Any => None,
             Audience::Confidential => Some("Confidential clients only".to_owned()),

@@ -10,7 +10,7 @@ use crate::{
         Authority,
         scopes::{Audience, BUILT_IN, Catalogue, Entry, ScopeError, add_scope, catalogue, remove_scope},
     },
-    types::Scope,
+    types::{Description, InvalidLine, Scope},
     web::{Failure, News, Parameters, Query, html, html_with, page::Field},
 };
 
@@ -25,7 +25,7 @@ fn audience(audience: Audience) -> views::Audience {
 fn row(entry: &Entry) -> views::ScopeRow {
     views::ScopeRow {
         name: entry.scope.to_string(),
-        description: entry.description.clone(),
+        description: entry.description.to_string(),
         sensitive: entry.sensitive,
         publishable: entry.publishable,
         audience: audience(entry.audience),
@@ -79,7 +79,7 @@ pub(super) async fn ask_to_change(
         frame: visitor.frame()?,
         editing: true,
         name: Field::of(name),
-        description: Field::of(&entry.description),
+        description: Field::of(entry.description.as_str()),
         sensitive: entry.sensitive,
         publishable: entry.publishable,
         audience: audience(entry.audience),
@@ -142,20 +142,26 @@ async fn save(
     actor: Actor,
     mut page: views::ScopeForm,
 ) -> Result<HttpResponse, Failure> {
+    let typed = form.text("description");
+    let description: Description = match typed.parse() {
+        Ok(description) => description,
+        Err(error) => {
+            page.description = Field::of(typed).with_error(match error {
+                InvalidLine::Empty => "Say what an app can do with it.".to_owned(),
+                _ => error.to_string(),
+            });
+            return html_with(StatusCode::BAD_REQUEST, &page);
+        }
+    };
     let entry = Entry {
         scope,
-        description: form.text("description").trim().to_owned(),
+        description,
         sensitive: page.sensitive,
         publishable: page.publishable,
         audience: chosen(form),
     };
     match add_scope(authority, &entry, actor, Some(&visitor.context)).await {
         Ok(()) => Ok(News::ScopeSaved.on("/operator/scopes")),
-        Err(ScopeError::Description) => {
-            page.description = Field::of(form.text("description"))
-                .with_error("Say in 1 to 200 characters what an app can do with it.");
-            html_with(StatusCode::BAD_REQUEST, &page)
-        }
         Err(error @ (ScopeError::BuiltIn(_) | ScopeError::Unknown(_))) => {
             Err(Failure::BadRequest(error.to_string()))
         }
@@ -170,9 +176,7 @@ pub(super) async fn remove(authority: Data<Authority>, post: SignedPost) -> Resu
     match remove_scope(&authority, form.text("name"), actor, Some(&visitor.context)).await {
         Ok(()) => Ok(News::ScopeRemoved.on("/operator/scopes")),
         Err(ScopeError::Unknown(_)) => Ok(News::NoScope.on("/operator/scopes")),
-        Err(error @ (ScopeError::BuiltIn(_) | ScopeError::Description)) => {
-            Err(Failure::BadRequest(error.to_string()))
-        }
+        Err(error @ ScopeError::BuiltIn(_)) => Err(Failure::BadRequest(error.to_string())),
         Err(ScopeError::Fault(fault)) => Err(fault.into()),
     }
 }

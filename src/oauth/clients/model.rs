@@ -8,9 +8,7 @@ use crate::{
     config::{Config, SigningAlgorithm},
     crypto::{Mac, digest, encode_base64url},
     oauth::scopes::{Audience, Catalogue},
-    types::{
-        AccountId, AppId, ClientId, ClientSecretId, DisplayName, InvalidDisplayName, RedirectUri, ScopeSet,
-    },
+    types::{AccountId, AppId, ClientId, ClientSecretId, DisplayName, InvalidLine, RedirectUri, ScopeSet},
 };
 
 /// Whether a client can keep a secret (RFC 6749 §2.1).
@@ -120,9 +118,9 @@ pub struct Registration {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationError {
     #[error("its name: {0}")]
-    Name(InvalidDisplayName),
+    Name(InvalidLine),
     #[error("its publisher: {0}")]
-    Publisher(InvalidDisplayName),
+    Publisher(InvalidLine),
     #[error("at least one redirect URI is needed for the authorization code grant")]
     NoRedirectUri,
     #[error("at most 20 redirect URIs can be registered")]

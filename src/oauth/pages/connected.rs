@@ -68,7 +68,7 @@ pub(super) async fn one(
         let entry = catalogue.find(scope.as_str());
         views::GrantedScope {
             name: scope.to_string(),
-            description: entry.map_or_else(|| scope.to_string(), |entry| entry.description.clone()),
+            description: entry.map_or_else(|| scope.to_string(), |entry| entry.description.to_string()),
             sensitive: entry.is_some_and(|entry| entry.sensitive),
         }
     });

@@ -37,7 +37,7 @@ pub(super) async fn page(
         let optional = client.registration.optional_scopes.contains(scope.as_str());
         views::ConsentScope {
             name: scope.to_string(),
-            description: entry.map_or_else(|| scope.to_string(), |entry| entry.description.clone()),
+            description: entry.map_or_else(|| scope.to_string(), |entry| entry.description.to_string()),
             sensitive: entry.is_none_or(|entry| entry.sensitive),
             optional,
             ticked: optional && !question.declined.contains(scope.as_str()),
@@ -46,7 +46,7 @@ pub(super) async fn page(
     let described = |scope: &crate::types::Scope| {
         catalogue
             .find(scope.as_str())
-            .map_or_else(|| scope.to_string(), |entry| entry.description.clone())
+            .map_or_else(|| scope.to_string(), |entry| entry.description.to_string())
     };
     Ok(views::Consent {
         frame: visitor.frame()?,

@@ -11,8 +11,6 @@ use crate::{
 /// Why the catalogue was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ScopeError {
-    #[error("a description of 1 to 200 characters is needed: people read it when they are asked for consent")]
-    Description,
     #[error("{0} has a meaning in the protocol and stays in the catalogue")]
     BuiltIn(String),
     #[error("scope {0} is not in the catalogue")]
@@ -32,9 +30,6 @@ pub async fn add_scope(
     actor: Actor,
     context: Option<&ClientContext>,
 ) -> Result<(), ScopeError> {
-    if !(1..=200).contains(&entry.description.trim().chars().count()) {
-        return Err(ScopeError::Description);
-    }
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
     let known = catalogue(&mut transaction)

@@ -9,7 +9,7 @@ pub use store::{catalogue, held};
 use std::str::FromStr;
 
 use super::clients::ClientKind;
-use crate::types::{Scope, ScopeSet};
+use crate::types::{Description, Scope, ScopeSet};
 
 /// Which client kinds may ask for a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl FromStr for Audience {
 pub struct Entry {
     pub scope: Scope,
     /// What it lets a client do, as a person reads it on the consent page.
-    pub description: String,
+    pub description: Description,
     /// Shown with a mark on the consent page.
     pub sensitive: bool,
     /// Whether a publishable API key may have it.

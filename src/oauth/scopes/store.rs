@@ -26,7 +26,7 @@ impl TryFrom<Row> for Entry {
         Ok(Self {
             scope: row.name.parse().map_err(|_cause| bad("name"))?,
             audience: row.audience.parse().map_err(|_cause| bad("audience"))?,
-            description: row.description,
+            description: row.description.parse().map_err(|_cause| bad("description"))?,
             sensitive: row.sensitive,
             publishable: row.publishable,
         })
@@ -77,7 +77,7 @@ pub(super) async fn upsert(
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
     let values = (
-        scopes::description.eq(&entry.description),
+        scopes::description.eq(entry.description.as_str()),
         scopes::sensitive.eq(entry.sensitive),
         scopes::publishable.eq(entry.publishable),
         scopes::audience.eq(entry.audience.name()),

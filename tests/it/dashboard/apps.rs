@@ -12,7 +12,7 @@ async fn an_app_is_made_renamed_and_deleted() {
     let page = browser.get("/apps/new").await;
     let page = browser.submit(&page, &[("name", "  ")]).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
-    assert_eq!(words(&page, "#f-name-error").as_deref(), Some("Enter a name."));
+    assert_eq!(words(&page, "#f-name-error").as_deref(), Some("Fill this in."));
 
     let path = new_app(&browser, "Fieldnotes").await;
     let page = browser.get(&path).await;

@@ -13,7 +13,6 @@ async fn operators_add_change_and_remove_scopes() {
         ("read orders", "Read your orders", "name", "without spaces"),
         ("", "Read your orders", "name", "1 to 128"),
         ("openid", "Know you", "name", "already"),
-        ("read:orders", " ", "description", "1 to 200 characters"),
     ] {
         let page = browser
             .submit(
@@ -161,4 +160,28 @@ async fn operators_say_who_is_verified_and_of_the_house() {
     )
     .await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn what_people_read_of_a_scope_is_one_line_of_what_can_be_seen() {
+    let app = TestApp::start().await;
+    let (_, browser) = person(&app, "root@example.com", true).await;
+    let long = "x".repeat(201);
+    for (description, why) in [
+        (" ", "Say what an app can do with it."),
+        (long.as_str(), "200 characters at most"),
+        ("Read\u{202E}sredro ruoy", "cannot be seen"),
+        ("Read\nyour orders", "cannot be seen"),
+    ] {
+        let fields = [
+            ("name", "read:orders"),
+            ("description", description),
+            ("audience", "any"),
+        ];
+        let new = "/operator/scopes/new";
+        let page = post(&browser, new, new, &fields).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{description:?}");
+        let said = words(&page, "#f-description-error").unwrap();
+        assert!(said.contains(why), "{description:?}: {said}");
+    }
 }

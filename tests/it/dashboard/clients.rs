@@ -31,7 +31,7 @@ async fn what_is_wrong_stands_next_to_its_field_and_what_was_typed_stays() {
         )
         .await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
-    assert_eq!(words(&page, "#f-name-error").as_deref(), Some("Enter a name."));
+    assert_eq!(words(&page, "#f-name-error").as_deref(), Some("Fill this in."));
     for (field, said) in [
         ("grant", "make it confidential"),
         ("retry_window", "Between 0 and 60"),

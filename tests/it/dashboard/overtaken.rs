@@ -32,7 +32,7 @@ async fn a_form_that_is_sent_twice_makes_one() {
     let path = browser.submit(&page, &[("name", "Fieldnotes")]).await.url;
     let again = browser.submit(&page, &[("name", "Fieldnotes")]).await;
     assert_eq!(
-        (again.url, again.heading()),
+        (again.url.clone(), again.heading()),
         (path.clone(), "Fieldnotes".to_owned())
     );
     assert_eq!(browser.get("/apps").await.text().matches("Fieldnotes").count(), 1);

@@ -30,7 +30,7 @@ async fn a_name_is_changed_or_refused() {
     );
     assert_eq!(load(&app, ada).await.name, "Ada of the Marsh");
     let page = fill_in(&browser, "/account/name", &[("name", "  ")]).await;
-    assert!(page.text().contains("Enter a name."), "{}", page.text());
+    assert!(page.text().contains("Fill this in."), "{}", page.text());
     assert!(actions(&app, ada).await.contains("user.renamed"));
 }
 

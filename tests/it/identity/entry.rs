@@ -84,7 +84,7 @@ async fn a_form_says_what_was_wrong_beside_the_field_and_keeps_what_was_typed() 
             &[("name", ""), ("email", "ada@example.com"), ("password", "short")],
         )
         .await;
-    assert!(page.text().contains("Enter a name.") && page.text().contains("Use at least 8 characters."));
+    assert!(page.text().contains("Fill this in.") && page.text().contains("Use at least 8 characters."));
     // A password of one's own name and address is a weak one, however long.
     let page = browser
         .submit(

@@ -836,7 +836,7 @@ async fn a_scope_that_leaves_the_catalogue_cannot_be_asked_for_any_more() {
     let authority = &world.app.authority;
     let entry = Entry {
         scope: "forecasts".parse().unwrap(),
-        description: "Read your forecasts".to_owned(),
+        description: "Read your forecasts".parse().unwrap(),
         sensitive: true,
         publishable: false,
         audience: Audience::Any,

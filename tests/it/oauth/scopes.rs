@@ -19,7 +19,7 @@ const ASKED: &str = "openid offline_access read:orders";
 async fn add(world: &World, audience: Audience) {
     let entry = Entry {
         scope: ORDERS.parse().unwrap(),
-        description: "Read your orders".to_owned(),
+        description: "Read your orders".parse().unwrap(),
         sensitive: false,
         publishable: false,
         audience,

@@ -1,25 +1,29 @@
 use std::{fmt, str::FromStr};
 
-/// What people call themselves, their apps and their clients: 1 to 80 characters on one line.
+/// Words of ours to people, by whomever they were written: 1 to `LONGEST` characters on one line, and none that pages would
+/// show as something else than it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DisplayName(String);
+pub struct Line<const LONGEST: usize>(String);
 
-/// A string that is no name for anything.
+/// What people call themselves, their apps and their clients.
+pub type DisplayName = Line<80>;
+/// What a scope lets an app do, as people read it when they are asked.
+pub type Description = Line<200>;
+
+/// A string that is no such line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidDisplayName {
-    #[error("Enter a name.")]
+pub enum InvalidLine {
+    #[error("Fill this in.")]
     Empty,
-    #[error("Use 80 characters at most.")]
-    TooLong,
+    #[error("Use {0} characters at most.")]
+    TooLong(usize),
     #[error("Leave out characters that cannot be seen.")]
     Invisible,
     #[error("Use a letter, a digit or a sign that can be seen.")]
     Blank,
 }
 
-impl DisplayName {
-    pub const LONGEST: usize = 80;
-
+impl<const LONGEST: usize> Line<LONGEST> {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -43,26 +47,26 @@ fn is_shaping(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}')
 }
 
-impl FromStr for DisplayName {
-    type Err = InvalidDisplayName;
+impl<const LONGEST: usize> FromStr for Line<LONGEST> {
+    type Err = InvalidLine;
 
-    fn from_str(text: &str) -> Result<Self, InvalidDisplayName> {
+    fn from_str(text: &str) -> Result<Self, InvalidLine> {
         let text = text.trim();
         if text.is_empty() {
-            Err(InvalidDisplayName::Empty)
-        } else if text.chars().count() > Self::LONGEST {
-            Err(InvalidDisplayName::TooLong)
+            Err(InvalidLine::Empty)
+        } else if text.chars().count() > LONGEST {
+            Err(InvalidLine::TooLong(LONGEST))
         } else if text.chars().any(is_invisible) {
-            Err(InvalidDisplayName::Invisible)
+            Err(InvalidLine::Invisible)
         } else if text.chars().all(is_shaping) {
-            Err(InvalidDisplayName::Blank)
+            Err(InvalidLine::Blank)
         } else {
             Ok(Self(text.to_owned()))
         }
     }
 }
 
-impl fmt::Display for DisplayName {
+impl<const LONGEST: usize> fmt::Display for Line<LONGEST> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -81,15 +85,15 @@ mod tests {
         assert!("Love \u{2764}\u{FE0F}".parse::<DisplayName>().is_ok());
         assert!("ü".repeat(80).parse::<DisplayName>().is_ok());
         for (bad, why) in [
-            ("  ", InvalidDisplayName::Empty),
-            (&"x".repeat(81), InvalidDisplayName::TooLong),
-            ("Ann\u{202E}nimda", InvalidDisplayName::Invisible),
-            ("a\nb", InvalidDisplayName::Invisible),
-            ("\u{3164}", InvalidDisplayName::Invisible),
-            ("\u{2800}", InvalidDisplayName::Invisible),
-            ("Fieldnotes\u{AD}", InvalidDisplayName::Invisible),
-            ("Ann\u{E0041}", InvalidDisplayName::Invisible),
-            ("\u{200D}\u{FE0F}", InvalidDisplayName::Blank),
+            ("  ", InvalidLine::Empty),
+            (&"x".repeat(81), InvalidLine::TooLong(80)),
+            ("Ann\u{202E}nimda", InvalidLine::Invisible),
+            ("a\nb", InvalidLine::Invisible),
+            ("\u{3164}", InvalidLine::Invisible),
+            ("\u{2800}", InvalidLine::Invisible),
+            ("Fieldnotes\u{AD}", InvalidLine::Invisible),
+            ("Ann\u{E0041}", InvalidLine::Invisible),
+            ("\u{200D}\u{FE0F}", InvalidLine::Blank),
         ] {
             assert_eq!(bad.parse::<DisplayName>(), Err(why), "{bad:?}");
         }
