@@ -10,7 +10,7 @@ use crate::{
     identity::{self, HeldByApps, Identity, http::PendingRequests},
     oauth::{self, Authority, ConsentsAndGrants, WaitingRequests},
     types::{Clock, Entropy},
-    web::{BrowserSettings, Parameters, TrustedProxies},
+    web::{BasePath, BrowserSettings, Parameters, TrustedProxies},
 };
 
 /// What handlers find in the application's data: one copy for all workers.
@@ -41,6 +41,7 @@ impl SharedData {
                 keyring: services.keyring.clone(),
                 entropy: services.entropy.clone(),
                 clock: services.clock.clone(),
+                base: BasePath::of(&services.config.issuer()),
                 is_https: services.config.is_https(),
             }),
             proxies: Data::new(TrustedProxies(services.config.server.trusted_proxies.clone())),

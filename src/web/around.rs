@@ -32,7 +32,7 @@ pub struct FormAction(pub String);
 /// Those of the service within.
 #[allow(clippy::disallowed_methods, reason = "measures how long the answer took")]
 pub async fn around(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
@@ -44,11 +44,19 @@ pub async fn around(
         _ => RequestId::new(&Clock::system(), &Entropy::system()),
     };
     request.extensions_mut().insert(id.clone());
+    let base = request
+        .app_data::<Data<BrowserSettings>>()
+        .map(|settings| settings.base.clone())
+        .unwrap_or_default();
+    if let Some(uri) = base.strip(request.uri()) {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+    }
     let tls_ends_here = request.app_config().secure();
     // The path alone: queries carry codes and states.
     let span =
         tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.path());
-    let result = within_request(id.clone(), next.call(request))
+    let result = within_request(id.clone(), base, next.call(request))
         .instrument(span.clone())
         .await;
     let mut response = result?;

@@ -15,7 +15,7 @@ use actix_web::{
 use url::Url;
 use uuid::Uuid;
 
-use super::{Failure, News, Parameters, news};
+use super::{BasePath, Failure, News, Parameters, news};
 use crate::{
     crypto::{KeyId, Keyring, Mac, Purpose, Token, decode_base64url, encode_base64url, same},
     types::{Clock, Entropy, Fault},
@@ -27,18 +27,22 @@ pub struct BrowserSettings {
     pub keyring: Keyring,
     pub entropy: Entropy,
     pub clock: Clock,
-    /// Whether people reach us over TLS: then cookies have the `__Host-` prefix, which no other host or path
-    /// can set, and are never sent in clear.
+    /// The path of the issuer: cookies are for what is below it alone.
+    pub base: BasePath,
+    /// Whether people reach us over TLS: then cookies are never sent in clear, and have the `__Host-` prefix, which no other
+    /// host can set. It wants the path `/`: where the issuer has a path of its own, whatever else is on that host would
+    /// be sent our cookies, so there it is `__Secure-`.
     pub is_https: bool,
 }
 
 impl BrowserSettings {
     fn name(&self, name: &str) -> String {
-        if self.is_https {
-            format!("__Host-claviger-{name}")
-        } else {
-            format!("claviger-{name}")
-        }
+        let prefix = match (self.is_https, self.base.is_root()) {
+            (true, true) => "__Host-",
+            (true, false) => "__Secure-",
+            (false, _) => "",
+        };
+        format!("{prefix}claviger-{name}")
     }
 
     /// A cookie for this host alone, out of the reach of scripts.
@@ -46,7 +50,7 @@ impl BrowserSettings {
     pub fn cookie(&self, name: &str, value: &str, max_age: std::time::Duration) -> Cookie<'static> {
         let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
         Cookie::build(self.name(name), value.to_owned())
-            .path("/")
+            .path(self.base.of_cookies().to_owned())
             .http_only(true)
             .secure(self.is_https)
             .same_site(SameSite::Lax)

@@ -10,7 +10,7 @@ use actix_web::{
 use askama::Template as _;
 
 use super::{
-    News, Unreadable, current_request_id,
+    BasePath, News, Unreadable, base, current_request_id,
     page::{ErrorPage, Frame},
 };
 use crate::types::Fault;
@@ -162,11 +162,16 @@ pub fn html_with(status: StatusCode, page: &impl askama::Template) -> Result<Htt
         .body(html))
 }
 
-/// On to another page after a POST (RFC 9110 §15.4.4).
+/// On to another page of ours, by its path, or to a client's, by its address, after a POST (RFC 9110 §15.4.4).
 #[must_use]
-pub fn see_other(path: &str) -> HttpResponse {
+pub fn see_other(location: &str) -> HttpResponse {
+    let base = if location.starts_with('/') {
+        base()
+    } else {
+        BasePath::default()
+    };
     HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, path))
+        .insert_header((header::LOCATION, format!("{base}{location}")))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish()
 }

@@ -3,6 +3,7 @@
 
 mod around;
 pub mod assets;
+mod base_path;
 mod browser;
 mod failure;
 mod news;
@@ -12,6 +13,7 @@ mod request;
 mod user_agent;
 
 pub use around::{FormAction, around};
+pub use base_path::{BasePath, base};
 pub use browser::{Browser, BrowserSettings};
 pub use failure::{Failure, html, html_with, page_above, see_other, wait_in_words, whole_seconds};
 pub use news::News;

@@ -9,7 +9,7 @@ use std::{
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, http::header, web::Data};
 use ipnet::IpNet;
 
-use super::Failure;
+use super::{BasePath, Failure};
 use crate::types::{ClientContext, Clock, Entropy, Fault};
 
 /// The id under which a request is in the log; also its `X-Request-Id` answer header.
@@ -28,17 +28,24 @@ impl RequestId {
 }
 
 tokio::task_local! {
-    static CURRENT: RequestId;
+    static CURRENT: (RequestId, BasePath);
 }
 
 /// The id of the request that is being answered; empty outside one.
 #[must_use]
 pub fn current_request_id() -> String {
-    CURRENT.try_with(|id| id.as_str().to_owned()).unwrap_or_default()
+    CURRENT
+        .try_with(|(id, _)| id.as_str().to_owned())
+        .unwrap_or_default()
 }
 
-pub(super) async fn within_request<F: Future>(id: RequestId, answer: F) -> F::Output {
-    CURRENT.scope(id, answer).await
+/// The base path of the server that answers; none outside a request.
+pub(super) fn current_base() -> BasePath {
+    CURRENT.try_with(|(_, base)| base.clone()).unwrap_or_default()
+}
+
+pub(super) async fn within_request<F: Future>(id: RequestId, base: BasePath, answer: F) -> F::Output {
+    CURRENT.scope((id, base), answer).await
 }
 
 /// The networks whose word about addresses is believed.

@@ -26,3 +26,4 @@ mod revocation;
 mod schema;
 mod serve;
 mod support;
+mod under_a_path;

@@ -395,3 +395,30 @@ fn every_text_stands_out_from_its_ground_in_light_and_dark() {
         }
     }
 }
+
+#[test]
+fn every_link_of_ours_begins_where_the_issuer_does() {
+    let mut templates = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")];
+    let mut read = 0;
+    while let Some(path) = templates.pop() {
+        if path.is_dir() {
+            templates.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        read += 1;
+        let text = fs::read_to_string(&path).unwrap();
+        for attribute in [" href=\"", " action=\"", " src=\""] {
+            for (place, _) in text.match_indices(attribute) {
+                let way = &text[place + attribute.len()..];
+                let sound = ["{{ crate::web::base() }}", "#", "{{ redirect_uri }}"];
+                assert!(
+                    sound.iter().any(|start| way.starts_with(start)),
+                    "{}:{attribute}{}",
+                    path.display(),
+                    way.chars().take(40).collect::<String>()
+                );
+            }
+        }
+    }
+    assert!(read > 30, "the templates were not read");
+}
