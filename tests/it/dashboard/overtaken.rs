@@ -35,7 +35,10 @@ async fn a_form_that_is_sent_twice_makes_one() {
         (again.url.clone(), again.heading()),
         (path.clone(), "Fieldnotes".to_owned())
     );
-    assert_eq!(browser.get("/apps").await.text().matches("Fieldnotes").count(), 1);
+    let link = format!("href=\"{}\"", path.path());
+    assert_eq!(browser.get("/apps").await.html.matches(&link).count(), 1);
+    assert_eq!(execute(&app, "DELETE FROM apps WHERE name = 'Fieldnotes'").await, 1);
+    let path = browser.submit(&page, &[("name", "Fieldnotes")]).await.url;
     let path = path.path();
     let page = browser.get(&format!("{path}/clients/new")).await;
     let first = browser.submit(&page, CONFIDENTIAL).await;
