@@ -51,7 +51,7 @@ news! {
     SessionsEnded: Success, "All other sessions have ended.";
     SignedOut: Success, "You are signed out.";
     SessionOver: Warning, "Your session had ended, so nothing was done. Sign in, and you are back where you were: what you typed may still be there if you go back.";
-    ConfirmFirst: Danger, "Confirm your e-mail address first: apps and clients are made in the name of somebody whose address is known. Open the link that we sent you, or have it sent again.";
+    ConfirmFirst: Danger, "Confirm your e-mail address first: apps of your own are made in the name of somebody whose address is known. Open the link that we sent you, or have it sent again.";
     Invited: Success, "The invitation is on its way.";
     InvitationWithdrawn: Success, "The invitation is withdrawn.";
     NoInvitation: Danger, "That invitation was used or gone already.";

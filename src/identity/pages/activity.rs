@@ -23,9 +23,9 @@ const KINDS: &[(&str, &str)] = &[
     ("", "Everything"),
     ("session", "Signing in and out"),
     ("consent", "Connected apps"),
-    ("grant", "Sign-ins by apps"),
-    ("app", "Apps"),
-    ("client", "OAuth clients"),
+    ("grant", "Sign-ins by connected apps"),
+    ("app", "Your apps"),
+    ("client", "Clients of your apps"),
     ("email", "E-mail address"),
     ("password", "Password"),
 ];
