@@ -4,8 +4,11 @@ use std::sync::{
 };
 
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHash, PasswordVerifier as _, Version,
-    password_hash::PasswordHasher as _,
+    Algorithm, Argon2, Block, Params, PasswordHash, Version,
+    password_hash::{
+        self,
+        phc::{Output, ParamsString, Salt},
+    },
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
@@ -76,16 +79,10 @@ impl PasswordHasher {
     ///
     /// [`Fault::Unavailable`] when the queue is full.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, Fault> {
-        let argon2 = self.argon2.clone();
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.to_string());
         let matches = self
-            .run(move || -> Result<bool, Fault> {
-                let hash = PasswordHash::new(&hash).map_err(|error| Fault::internal(error.to_string()))?;
-                Ok(argon2
-                    .verify_password(password.expose_secret().as_bytes(), &hash)
-                    .is_ok())
-            })
+            .run(move || verify(password.expose_secret().as_bytes(), &hash))
             .await??;
         Ok(known && matches)
     }
@@ -143,14 +140,66 @@ impl PasswordHasher {
 }
 
 fn hash(argon2: &Argon2<'_>, password: &[u8], salt: &[u8]) -> Result<String, Fault> {
-    argon2
-        .hash_password_with_salt(password, salt)
+    let params = argon2.params();
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let made = || -> password_hash::Result<PasswordHash> {
+        Ok(PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(params)?,
+            salt: Some(Salt::new(salt)?),
+            hash: Some(output(argon2, password, salt, length)?),
+        })
+    };
+    made()
         .map(|hash| hash.to_string())
         .map_err(|error| Fault::internal(error.to_string()))
+}
+
+/// Whether `password` gives `hash`, with the parameters that it was made with.
+fn verify(password: &[u8], hash: &str) -> Result<bool, Fault> {
+    let own = || -> password_hash::Result<bool> {
+        let hash = PasswordHash::new(hash)?;
+        let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
+            return Err(password_hash::Error::EncodingInvalid);
+        };
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
+        let version = hash.version.map_or(Ok(Version::V0x13), Version::try_from)?;
+        let argon2 = Argon2::new(algorithm, version, Params::try_from(&hash)?);
+        Ok(output(&argon2, password, salt, expected.len())? == *expected)
+    };
+    own().map_err(|error| Fault::internal(error.to_string()))
+}
+
+/// Bytes that no allocator keeps for later: glibc's gives what is larger than this back to the system when it is freed.
+/// What is only reserved takes no memory.
+const GIVEN_BACK: usize = 33 * 1024 * 1024;
+
+fn output(argon2: &Argon2<'_>, password: &[u8], salt: &[u8], length: usize) -> password_hash::Result<Output> {
+    let count = argon2.params().block_count();
+    let mut blocks = Vec::with_capacity(count.max(GIVEN_BACK / Block::SIZE));
+    blocks.resize(count, Block::new());
+    let mut bytes = vec![0; length];
+    argon2.hash_password_into_with_memory(password, salt, &mut bytes, &mut blocks)?;
+    Ok(Output::new(&bytes)?)
 }
 
 impl std::fmt::Debug for PasswordHasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PasswordHasher")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_of_the_reference_implementation_are_told_apart() {
+        let salted = "$argon2id$v=19$m=19456,t=2,p=1$c2l4dGVlbiBieXRlcyBvaw";
+        let hash = format!("{salted}$bAfnes5HACCDehV3nD4BAoSgv8xaEH/F3i1SkZIIJbI");
+        assert!(verify(b"correct horse battery staple", &hash).expect("a hash"));
+        assert!(!verify(b"correct horse battery staples", &hash).expect("a hash"));
+        assert!(verify(b"correct horse battery staple", salted).is_err());
     }
 }

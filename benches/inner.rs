@@ -1,0 +1,142 @@
+//! `cargo bench --bench inner`: what the server computes for each credential, without the network and the database.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a measurement stops where it goes wrong"
+)]
+
+use std::{path::Path, sync::Arc};
+
+use claviger::{
+    app::{App, DatabaseUrls},
+    config::Config,
+    crypto::Purpose,
+    db::embedded::{Cluster, Options},
+    oauth::{
+        Authority,
+        access_token::{self, Principal},
+        code::{Binding, Code},
+        refresh_token::RefreshToken,
+    },
+    types::{ClientId, Clock, Entropy, GrantId, ScopeSet, SessionId, UserId},
+};
+use criterion::{BatchSize, Criterion};
+use futures_util::FutureExt as _;
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (cluster, app) = runtime.block_on(start(folder.path()));
+    let mut criterion = Criterion::default().configure_from_args();
+    {
+        let _inside = runtime.enter();
+        codes(&mut criterion, &app.authority);
+        access_tokens(&mut criterion, &app.authority);
+        refresh_tokens(&mut criterion, &app.authority);
+    }
+    criterion.final_summary();
+    drop(app);
+    runtime.block_on(cluster.stop());
+}
+
+/// The server's parts on a new database: the keys are read from it once.
+async fn start(folder: &Path) -> (Cluster, App) {
+    let cluster = Cluster::start(Options {
+        durable: false,
+        ..Options::new(folder)
+    })
+    .await
+    .unwrap();
+    let urls = DatabaseUrls {
+        server: cluster.server_url(),
+        owner: cluster.owner_url(),
+    };
+    let config = Config {
+        data_dir: folder.to_owned(),
+        ..Config::default()
+    };
+    let app = App::start(Arc::new(config), Clock::system(), Entropy::system(), &urls)
+        .await
+        .unwrap();
+    (cluster, app)
+}
+
+fn scopes() -> ScopeSet {
+    "openid offline_access email".parse().unwrap()
+}
+
+fn codes(criterion: &mut Criterion, authority: &Authority) {
+    let (clock, entropy) = (&authority.clock, &authority.entropy);
+    let now = clock.now();
+    let binding = || Binding {
+        client_id: ClientId::new(clock, entropy),
+        user_id: UserId::new(clock, entropy),
+        session_id: SessionId::new(clock, entropy),
+        redirect_uri: "https://app.example/callback".to_owned(),
+        redirect_uri_was_sent: true,
+        code_challenge: [7; 32],
+        scopes: scopes(),
+        nonce: Some("n-0S6_WzA2Mj".to_owned()),
+        id_token_claims: Vec::new(),
+        authenticated_at: now,
+        consented_at: now,
+    };
+    criterion.bench_function("seal a code", |bench| {
+        bench.iter_batched(
+            binding,
+            |binding| Code::issue(authority, binding).unwrap(),
+            BatchSize::SmallInput,
+        );
+    });
+    let code = Code::issue(authority, binding()).unwrap();
+    criterion.bench_function("open a code", |bench| {
+        bench.iter(|| Code::open(authority, &code).unwrap().unwrap());
+    });
+}
+
+fn access_tokens(criterion: &mut Criterion, authority: &Authority) {
+    let (clock, entropy) = (&authority.clock, &authority.entropy);
+    let client = ClientId::new(clock, entropy);
+    let principal = Principal::User {
+        user: UserId::new(clock, entropy),
+        grant: GrantId::new(clock, entropy),
+        session: SessionId::new(clock, entropy),
+        authenticated_at: clock.unix(),
+        ends_with_session: false,
+    };
+    let scopes = scopes();
+    criterion.bench_function("mint an access token", |bench| {
+        bench.iter(|| access_token::mint(authority, client, principal, &scopes).unwrap());
+    });
+    let (token, _) = access_token::mint(authority, client, principal, &scopes).unwrap();
+    criterion.bench_function("inspect an access token of this node", |bench| {
+        bench.iter(|| {
+            access_token::inspect(authority, token.expose())
+                .now_or_never()
+                .unwrap()
+                .unwrap()
+                .unwrap()
+        });
+    });
+}
+
+fn refresh_tokens(criterion: &mut Criterion, authority: &Authority) {
+    let keyring = &authority.keyring;
+    let key = keyring.current_id(Purpose::RefreshToken).unwrap();
+    let token = RefreshToken {
+        grant_id: GrantId::new(&authority.clock, &authority.entropy),
+        generation: 41,
+    };
+    let text = token.encode(keyring, key).unwrap();
+    criterion.bench_function("rotate a refresh token", |bench| {
+        bench.iter(|| {
+            let presented = RefreshToken::decode(keyring, text.expose()).unwrap().unwrap();
+            let next = RefreshToken {
+                generation: presented.generation + 1,
+                ..presented
+            };
+            next.encode(keyring, key).unwrap()
+        });
+    });
+}
