@@ -4,13 +4,13 @@
 //! A person's way: `authorize` → `consent` → `code` → `token` → a grant in [`grants`] → `access_token`, `refresh_token`
 //! and `id_token`. Afterwards: `introspect`, `revoke`, `userinfo`, `connected_apps`.
 
-mod access_token;
+pub mod access_token;
 mod alerts;
 mod authority;
 mod authorize;
 mod block;
 pub mod clients;
-mod code;
+pub mod code;
 mod connected_apps;
 mod consent;
 pub mod derived_keys;
@@ -26,7 +26,7 @@ mod live_tokens;
 mod metadata;
 mod pages;
 mod pkce;
-mod refresh_token;
+pub mod refresh_token;
 mod replay;
 mod request_log;
 mod revoke;
