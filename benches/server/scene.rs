@@ -1,4 +1,4 @@
-//! What is measured: a release server with a person who is signed in, a client whom they have let in, and what both ask.
+//! What is measured: a release server with people who are signed in, a client whom they have let in, and what they ask.
 
 use std::{
     net::SocketAddr,
@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::{
+    CONNECTIONS,
     load::{self, Connection, Loaded},
     process::Process,
 };
@@ -23,7 +24,8 @@ use crate::{
 const PROGRAM: &str = env!("CARGO_BIN_EXE_claviger");
 const PORT: u16 = 18_080;
 const METRICS_PORT: u16 = 18_082;
-const EMAIL: &str = "bench@example.com";
+/// Each connection is a browser of its own: people do not share their sessions.
+const PEOPLE: usize = CONNECTIONS;
 const PASSWORD: &str = "a long enough passphrase for a bench";
 const REDIRECT_URI: &str = "http://127.0.0.1:18083/callback";
 // RFC 7636, appendix B
@@ -36,7 +38,8 @@ pub(crate) struct Scene {
     folder: tempfile::TempDir,
     basic: String,
     client_id: String,
-    cookies: String,
+    /// Each person's cookies.
+    people: Vec<String>,
 }
 
 /// A refresh token in use: each is held by one connection at a time.
@@ -90,17 +93,18 @@ impl Scene {
         let server = Process::start(command(folder.path()).arg("serve").stdout(Stdio::null()));
         let address = SocketAddr::from(([127, 0, 0, 1], PORT));
         listens(address).await;
-        let user = [
-            "user",
-            "create",
-            "--email",
-            EMAIL,
-            "--name",
-            "Bench",
-            "--password-stdin",
-            "--json",
-        ];
-        json(command(folder.path()).args(user), PASSWORD);
+        for number in 0..PEOPLE {
+            let user = [
+                "user",
+                "create",
+                "--name",
+                "Bench",
+                "--password-stdin",
+                "--json",
+                "--email",
+            ];
+            json(command(folder.path()).args(user).arg(email(number)), PASSWORD);
+        }
         let client = json(
             command(folder.path())
                 .args([
@@ -111,7 +115,7 @@ impl Scene {
                     "--type",
                     "confidential",
                     "--owner",
-                    EMAIL,
+                    &email(0),
                 ])
                 .args([
                     "--redirect-uri",
@@ -134,9 +138,13 @@ impl Scene {
             folder,
             basic: format!("Basic {basic}"),
             client_id: text("client_id"),
-            cookies: String::new(),
+            people: Vec::new(),
         };
-        scene.sign_in_and_consent().await;
+        scene.make_tables();
+        for number in 0..PEOPLE {
+            let cookies = scene.sign_in_and_consent(&email(number)).await;
+            scene.people.push(cookies);
+        }
         scene
     }
 
@@ -164,22 +172,28 @@ impl Scene {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    async fn sign_in_and_consent(&mut self) {
+    /// For pgbench.
+    fn make_tables(&self) {
         self.sql("CREATE TABLE bench_rows (id int PRIMARY KEY, generation int, at timestamptz) WITH (fillfactor = 50)");
         self.sql("INSERT INTO bench_rows SELECT generate_series(0, 63), 0, now()");
         self.sql("CREATE TABLE bench_inserts (id bigserial PRIMARY KEY, filler text)");
+    }
+
+    /// The cookies of a browser in which somebody has signed in, and let the client in.
+    async fn sign_in_and_consent(&self, email: &str) -> String {
         let mut connection = Connection::open(self.address).await;
         let page = connection.call(&load::get("/sign-in")).await;
-        self.keep_cookies(&page.head);
+        let mut cookies = String::new();
+        keep_cookies(&mut cookies, &page.head);
         let form = [
-            ("email", EMAIL),
+            ("email", email),
             ("password", PASSWORD),
             ("csrf_token", &hidden(&page.body, "csrf_token")),
         ];
-        let answer = self.submit(&mut connection, "/sign-in", &form).await;
-        self.keep_cookies(&answer.head);
+        let answer = submit(&mut connection, &cookies, "/sign-in", &form).await;
+        keep_cookies(&mut cookies, &answer.head);
         let page = connection
-            .call(&load::get_with_cookie(&self.authorize_path(), &self.cookies))
+            .call(&load::get_with_cookie(&self.authorize_path(), &cookies))
             .await;
         assert_eq!(page.status, 200, "the consent page: {}", page.head);
         let (csrf_token, request) = (hidden(&page.body, "csrf_token"), hidden(&page.body, "request"));
@@ -188,32 +202,14 @@ impl Scene {
             ("csrf_token", &csrf_token),
             ("request", &request),
         ];
-        let answer = self.submit(&mut connection, "/oauth/consent", &form).await;
+        let answer = submit(&mut connection, &cookies, "/oauth/consent", &form).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
+        cookies
     }
 
-    async fn submit(&self, connection: &mut Connection, path: &str, form: &[(&str, &str)]) -> load::Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        let request = String::from_utf8(load::post(path, None, &body)).unwrap();
-        let cookies = format!("\r\nCookie: {}\r\nContent-Type", self.cookies);
-        connection
-            .call(request.replacen("\r\nContent-Type", &cookies, 1).as_bytes())
-            .await
-    }
-
-    fn keep_cookies(&mut self, head: &str) {
-        for line in head
-            .lines()
-            .filter(|line| line.to_ascii_lowercase().starts_with("set-cookie: "))
-        {
-            let cookie = line["set-cookie: ".len()..].split(';').next().unwrap();
-            if !self.cookies.is_empty() {
-                self.cookies.push_str("; ");
-            }
-            self.cookies.push_str(cookie);
-        }
+    /// What the browser of a person asks for a code.
+    fn authorize(&self, person: usize) -> Vec<u8> {
+        load::get_with_cookie(&self.authorize_path(), &self.people[person % PEOPLE])
     }
 
     fn authorize_path(&self) -> String {
@@ -260,8 +256,7 @@ impl Scene {
 
     pub(crate) async fn introspection(&self) -> Vec<u8> {
         let mut connection = Connection::open(self.address).await;
-        let authorize = load::get_with_cookie(&self.authorize_path(), &self.cookies);
-        let tokens = self.flow(&mut connection, &authorize).await;
+        let tokens = self.flow(&mut connection, &self.authorize(0)).await;
         let token = tokens["access_token"].as_str().unwrap();
         load::post("/oauth/introspect", Some(&self.basic), &format!("token={token}"))
     }
@@ -273,10 +268,9 @@ impl Scene {
     /// As many grants, each with its refresh token.
     pub(crate) async fn grants(&self, count: usize) -> Held {
         let mut connection = Connection::open(self.address).await;
-        let authorize = load::get_with_cookie(&self.authorize_path(), &self.cookies);
         let mut tokens = Vec::new();
-        for _ in 0..count {
-            let answer = self.flow(&mut connection, &authorize).await;
+        for person in 0..count {
+            let answer = self.flow(&mut connection, &self.authorize(person)).await;
             tokens.push(Mutex::new(answer["refresh_token"].as_str().unwrap().to_owned()));
         }
         Arc::new(tokens)
@@ -341,9 +335,9 @@ impl Scene {
     }
 
     pub(crate) async fn flows_for(&self, connections: usize, each: Duration) -> Loaded {
-        let authorize = load::get_with_cookie(&self.authorize_path(), &self.cookies);
-        self.drive(connections, Until::After(each), async |mut connection, _| {
-            self.flow(&mut connection, &authorize).await;
+        let authorize: Vec<_> = (0..PEOPLE).map(|person| self.authorize(person)).collect();
+        self.drive(connections, Until::After(each), async |mut connection, place| {
+            self.flow(&mut connection, &authorize[place % PEOPLE]).await;
             connection
         })
         .await
@@ -433,6 +427,39 @@ impl Until {
             Self::After(time) => began.elapsed() < time,
             Self::Count(count) => done < count,
         }
+    }
+}
+
+fn email(number: usize) -> String {
+    format!("bench{number}@example.com")
+}
+
+async fn submit(
+    connection: &mut Connection,
+    cookies: &str,
+    path: &str,
+    form: &[(&str, &str)],
+) -> load::Answer {
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish();
+    let request = String::from_utf8(load::post(path, None, &body)).unwrap();
+    let cookies = format!("\r\nCookie: {cookies}\r\nContent-Type");
+    connection
+        .call(request.replacen("\r\nContent-Type", &cookies, 1).as_bytes())
+        .await
+}
+
+fn keep_cookies(cookies: &mut String, head: &str) {
+    for line in head
+        .lines()
+        .filter(|line| line.to_ascii_lowercase().starts_with("set-cookie: "))
+    {
+        let cookie = line["set-cookie: ".len()..].split(';').next().unwrap();
+        if !cookies.is_empty() {
+            cookies.push_str("; ");
+        }
+        cookies.push_str(cookie);
     }
 }
 
