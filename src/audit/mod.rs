@@ -8,4 +8,5 @@ mod store;
 mod trail;
 
 pub use record::{Action, Actor, By, Outcome, Record, Subject};
+pub(crate) use store::insertion;
 pub use trail::{Entry, Filter, Page, trail};

@@ -274,15 +274,6 @@ impl Record {
     pub async fn write(&self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         store::insert(connection, self).await
     }
-
-    /// The same, on a connection that other statements are sent over at the same time.
-    ///
-    /// # Errors
-    ///
-    /// As [`Record::write`].
-    pub async fn write_beside(&self, connection: &AsyncPgConnection) -> Result<(), Fault> {
-        store::insert(connection, self).await
-    }
 }
 
 impl fmt::Display for Action {

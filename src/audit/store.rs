@@ -1,7 +1,9 @@
 use diesel::{
     dsl::sql,
+    pg::Pg,
     prelude::*,
-    sql_types::{Bool, Text},
+    query_builder::{QueryFragment, QueryId},
+    sql_types::{self, Bool, Jsonb, Nullable, Text, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
@@ -11,28 +13,61 @@ use super::{
     record::{Action, Record},
     trail::{Entry, Filter},
 };
-use crate::{db::schema::audit_records, types::Fault};
+use crate::{
+    db::{Prepared, schema::audit_records},
+    types::{AccountId, Fault},
+};
 
-pub(super) async fn insert(mut connection: &AsyncPgConnection, record: &Record) -> Result<(), Fault> {
-    let context = record.context.as_ref();
-    diesel::insert_into(audit_records::table)
-        .values((
-            audit_records::at.eq(record.at),
-            audit_records::actor_kind.eq(record.actor.kind()),
-            audit_records::actor_id.eq(record.actor.id()),
-            audit_records::account_id.eq(record.account.map(crate::types::AccountId::uuid)),
-            audit_records::action.eq(record.action.name()),
-            audit_records::subject_kind.eq(record.subject.kind()),
-            audit_records::subject_id.eq(record.subject.id()),
-            audit_records::outcome.eq(record.outcome.name()),
-            audit_records::address.eq(context.map(|context| context.address.to_string())),
-            audit_records::user_agent.eq(context.map(|context| context.user_agent.as_str())),
-            audit_records::request_id.eq(context.map(|context| context.request_id.as_str())),
-            audit_records::details.eq(Value::Object(record.details.clone())),
-        ))
-        .execute(&mut connection)
-        .await?;
+pub(super) async fn insert(connection: &mut AsyncPgConnection, record: &Record) -> Result<(), Fault> {
+    Prepared(insertion(record, "TRUE")).execute(connection).await?;
     Ok(())
+}
+
+/// The statement that adds a record where `condition` holds: [`Together`](crate::db::Together) runs it with its act.
+pub(crate) fn insertion(record: &Record, condition: &'static str) -> impl QueryFragment<Pg> + QueryId + Send {
+    let context = record.context.as_ref();
+    let row = diesel::select((
+        record.at.into_sql::<Timestamptz>(),
+        record.actor.kind().into_sql::<Text>(),
+        record.actor.id().into_sql::<Nullable<Text>>(),
+        record
+            .account
+            .map(AccountId::uuid)
+            .into_sql::<Nullable<sql_types::Uuid>>(),
+        record.action.name().into_sql::<Text>(),
+        record.subject.kind().into_sql::<Text>(),
+        record.subject.id().into_sql::<Nullable<Text>>(),
+        record.outcome.name().into_sql::<Text>(),
+        context
+            .map(|context| context.address.to_string())
+            .into_sql::<Nullable<Text>>(),
+        context
+            .map(|context| context.user_agent.as_str())
+            .into_sql::<Nullable<Text>>(),
+        context
+            .map(|context| context.request_id.as_str())
+            .into_sql::<Nullable<Text>>(),
+        Value::Object(record.details.clone()).into_sql::<Jsonb>(),
+    ))
+    .filter(sql::<Bool>(condition));
+    Prepared(
+        diesel::insert_into(audit_records::table)
+            .values(row)
+            .into_columns((
+                audit_records::at,
+                audit_records::actor_kind,
+                audit_records::actor_id,
+                audit_records::account_id,
+                audit_records::action,
+                audit_records::subject_kind,
+                audit_records::subject_id,
+                audit_records::outcome,
+                audit_records::address,
+                audit_records::user_agent,
+                audit_records::request_id,
+                audit_records::details,
+            )),
+    )
 }
 
 #[derive(Queryable, Selectable)]

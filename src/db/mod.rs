@@ -9,6 +9,7 @@ mod migrate;
 mod pool;
 mod prepared;
 pub mod schema;
+mod together;
 mod transaction;
 
 pub use error::is_unique_violation;
@@ -16,4 +17,5 @@ pub use inspect::{Inspection, inspect};
 pub use migrate::{migrate, pending_migrations};
 pub use pool::{Connection, Db, PoolUsage};
 pub use prepared::Prepared;
+pub use together::Together;
 pub use transaction::Transaction;

@@ -4,8 +4,9 @@ use diesel::{
     query_builder::{AstPass, Query, QueryFragment, QueryId},
 };
 
-/// A statement whose text is the same each time, so that each connection prepares it once. diesel takes an UPDATE for
-/// one whose text depends on its values, and would have it parsed and planned anew at each call.
+/// A statement whose text is the same each time, so that each connection prepares it once. diesel takes an UPDATE, an
+/// INSERT of what a SELECT finds, and whatever has SQL text in it, for one whose text depends on its values, and would
+/// have it parsed and planned anew at each call.
 pub struct Prepared<Q>(pub Q);
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {

@@ -2,42 +2,37 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Authority, clients::Client, userinfo};
+use super::{Authority, clients::Client};
 use crate::{
     config::SigningAlgorithm,
     crypto::{JwtType, digest, encode_base64url},
-    identity::User,
-    types::{Fault, ScopeSet, SessionId},
+    types::{Fault, SessionId, UserId},
 };
 
 /// What an ID token tells of a sign-in.
 pub(super) struct SignIn<'s> {
-    pub(super) user: &'s User,
+    pub(super) user: UserId,
     pub(super) session: SessionId,
     /// Seconds since 1970.
     pub(super) authenticated_at: i64,
     pub(super) nonce: Option<&'s str>,
-    /// Claims that the request wants here rather than from the userinfo endpoint.
-    pub(super) claims: &'s [String],
-    pub(super) scopes: &'s ScopeSet,
+    /// What the request wants to be told of the person here rather than by the userinfo endpoint.
+    pub(super) claims: Map<String, Value>,
 }
 
 /// Signs an ID token for `client`, as it registered.
 pub(super) fn mint(
     authority: &Authority,
     client: &Client,
-    sign_in: &SignIn<'_>,
+    sign_in: SignIn<'_>,
     access_token: &str,
 ) -> Result<String, Fault> {
     let now = authority.clock.unix();
     let lifetime =
         i64::try_from(authority.config.lifetimes.id_token.duration().as_secs()).unwrap_or(i64::MAX);
-    let mut claims: Map<String, Value> = userinfo::claims(sign_in.user, sign_in.scopes)
-        .into_iter()
-        .filter(|(name, _)| sign_in.claims.contains(name))
-        .collect();
+    let mut claims = sign_in.claims;
     claims.insert("iss".into(), json!(&*authority.issuer));
-    claims.insert("sub".into(), json!(sign_in.user.id));
+    claims.insert("sub".into(), json!(sign_in.user));
     claims.insert("aud".into(), json!(client.id));
     claims.insert("azp".into(), json!(client.id));
     claims.insert("iat".into(), json!(now));

@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::{Fingerprint, Grant, RevokedReason, model::place};
 use crate::{
+    audit::{self, Record},
     crypto::{KeyId, Keyring, Purpose},
     db::{
-        Prepared,
+        Prepared, Together,
         schema::{clients, consents, grants, users},
     },
     types::{ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
@@ -94,13 +95,14 @@ pub(in crate::oauth) struct NewGrant<'n> {
     pub(in crate::oauth) refresh_key: Option<KeyId>,
 }
 
-/// Inserts the grant of a code, if the code was not redeemed before, the person is not blocked, and the
+/// Inserts the grant of a code with its record, if the code was not redeemed before, the person is not blocked, and the
 /// consent that it came of (that one, not a later one: times are compared for being the same, never for which is
-/// earlier, as clocks step back) still stands and covers it. The consent's row stays locked against removal until
-/// the transaction ends, so a withdrawal that runs beside this one either sees the grant or prevents it.
+/// earlier, as clocks step back) still stands and covers it. The consent's row is locked against removal until the
+/// grant is there, so a withdrawal that runs beside this one either sees the grant or prevents it.
 pub(in crate::oauth) async fn insert(
-    mut connection: &AsyncPgConnection,
+    connection: &mut AsyncPgConnection,
     new: &NewGrant<'_>,
+    record: &Record,
 ) -> Result<bool, Fault> {
     // In the order in which a client's deletion locks them: the client, then what hangs on it.
     let consented = clients::table
@@ -134,7 +136,7 @@ pub(in crate::oauth) async fn insert(
         new.ends_at
             .into_sql::<sql_types::Nullable<sql_types::Timestamptz>>(),
     );
-    let inserted = diesel::insert_into(grants::table)
+    let insertion = diesel::insert_into(grants::table)
         .values(consented.select(row).for_key_share())
         .into_columns((
             grants::id,
@@ -157,8 +159,13 @@ pub(in crate::oauth) async fn insert(
         ))
         .on_conflict(grants::code_id)
         .do_nothing()
-        .execute(&mut connection)
-        .await?;
+        .returning(grants::id);
+    let inserted = Prepared(Together {
+        act: insertion,
+        record: audit::insertion(record, Together::IF_DONE),
+    })
+    .execute(connection)
+    .await?;
     Ok(inserted == 1)
 }
 

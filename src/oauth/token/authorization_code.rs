@@ -3,14 +3,14 @@
 
 use std::borrow::Cow;
 
-use futures_util::future::try_join3;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{TokenResponse, within_ceiling};
 use crate::{
     audit::{Action, Actor, Record, Subject},
     crypto::{KeyId, Purpose, Token},
-    identity::{self, User},
+    identity,
     oauth::{
         Authority, EndpointError,
         access_token::{self, Principal},
@@ -19,7 +19,7 @@ use crate::{
         grants::{self, Fingerprint, NewGrant},
         id_token, pkce,
         refresh_token::RefreshToken,
-        replay,
+        replay, userinfo,
     },
     revocation,
     types::{ClientContext, Fault, GrantId, RedirectUri, ScopeSet},
@@ -145,23 +145,11 @@ pub(super) async fn redeem(
     .detail("client", client.id.to_string())
     .detail("app", client.registration.name.as_str())
     .detail("scope", code.scopes.to_string());
-    let transaction = authority.db.begin().await?;
-    let person = async {
-        if code.scopes.contains("openid") {
-            identity::user(&transaction, code.user_id).await
-        } else {
-            Ok(None)
-        }
-    };
-    // Sent together: one wait for the database in place of three.
-    let (inserted, (), user) = try_join3(
-        grants::insert(&transaction, &grant),
-        record.write_beside(&transaction),
-        person,
-    )
-    .await?;
+    let told = told_in_id_token(authority, &code).await?;
+    let mut connection = authority.db.connection().await?;
+    let inserted = grants::insert(&mut connection, &grant, &record).await?;
+    drop(connection);
     if !inserted {
-        drop(transaction);
         let replayed = replay::of_code(authority, client, code.id, context).await?;
         let because = if replayed {
             "code was used before: its grant is revoked"
@@ -170,8 +158,27 @@ pub(super) async fn redeem(
         };
         return Err(EndpointError::InvalidGrant { because });
     }
-    transaction.commit().await?;
-    answer(authority, client, &code, id, refresh_key, user.as_ref())
+    answer(authority, client, &code, id, refresh_key, told)
+}
+
+/// What the request wants the ID token to tell of the person; nothing if there is to be none.
+async fn told_in_id_token(authority: &Authority, code: &Code) -> Result<Option<Map<String, Value>>, Fault> {
+    if !code.scopes.contains("openid") {
+        return Ok(None);
+    }
+    if code.id_token_claims.is_empty() {
+        return Ok(Some(Map::new()));
+    }
+    let connection = authority.db.connection().await?;
+    let user = identity::user(&connection, code.user_id).await?;
+    let claims = user.map(|user| userinfo::claims(&user, &code.scopes));
+    Ok(Some(
+        claims
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| code.id_token_claims.contains(name))
+            .collect(),
+    ))
 }
 
 fn answer(
@@ -180,7 +187,7 @@ fn answer(
     code: &Code,
     id: GrantId,
     refresh_key: Option<KeyId>,
-    user: Option<&User>,
+    told: Option<Map<String, Value>>,
 ) -> Result<TokenResponse, EndpointError> {
     let authenticated_at = code.authenticated_at().unix_timestamp();
     let principal = Principal::User {
@@ -199,16 +206,15 @@ fn answer(
         };
         response = response.with_refresh_token(&token.encode(&authority.keyring, key_id)?);
     }
-    if let Some(user) = user {
+    if let Some(claims) = told {
         let sign_in = id_token::SignIn {
-            user,
+            user: code.user_id,
             session: code.session_id,
             authenticated_at,
             nonce: code.nonce.as_deref(),
-            claims: &code.id_token_claims,
-            scopes: &code.scopes,
+            claims,
         };
-        response.id_token = Some(id_token::mint(authority, client, &sign_in, minted.0.expose())?);
+        response.id_token = Some(id_token::mint(authority, client, sign_in, minted.0.expose())?);
     }
     Ok(response)
 }

@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use super::flow::{Answer, Client, World, answer, cheap_passwords, text};
+use super::flow::{Answer, Client, World, answer, cheap_passwords, landed, parameter, text};
 use crate::support::{app::TestApp, cluster::TestDatabase, logs, proxy::Proxy, wait::until};
 
 /// A client that may ask again for a minute: the clock stands still, so it always may.
@@ -186,8 +186,8 @@ async fn nothing_is_open(world: &World) {
     .await;
 }
 
-#[tokio::test]
-async fn a_connection_cut_in_a_transaction_leaves_nothing_half_done() {
+/// A server whose way to the database can be cut, with nobody who minds for a minute.
+async fn on_a_cable() -> (World, Proxy) {
     let mut app = TestApp::nodes(0).await;
     let cable = Proxy::to(&app.database.server_url);
     let mut urls = app.urls();
@@ -196,50 +196,84 @@ async fn a_connection_cut_in_a_transaction_leaves_nothing_half_done() {
     cheap_passwords(&mut config);
     config.revocation.lease = Span::minutes(1);
     app.add_node(config, urls).await;
-    let world = World::of(app).await;
+    (World::of(app).await, cable)
+}
+
+/// The answer to `act`, which somebody who holds all consents keeps waiting until its connection is cut.
+async fn cut_while_it_waits<T>(world: &World, cable: &Proxy, act: impl Future<Output = T>) -> T {
+    let mut holder = world.database().await;
+    let held = holder.transaction().await.unwrap();
+    held.execute("SELECT * FROM consents FOR UPDATE", &[])
+        .await
+        .unwrap();
+    let cut = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until("an act that waits", async || world.number(waiting).await > 0).await;
+        cable.cut();
+    };
+    let (answer, ()) = futures_util::future::join(act, cut).await;
+    held.rollback().await.unwrap();
+    cable.mend();
+    let busy = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+    until("the end of what was cut", async || world.number(busy).await == 0).await;
+    answer
+}
+
+#[tokio::test]
+async fn a_connection_cut_in_a_transaction_leaves_nothing_half_done() {
+    let (world, cable) = on_a_cable().await;
     let client = world.confidential().await;
     let browser = world.browser().await;
-    let login = world.login(&browser, &client).await;
-
-    // Held up inside its transaction by somebody who holds the consent, the redemption loses its connection.
-    let mut holder = world.database().await;
+    world.tokens(&browser, &client).await;
+    let page = browser
+        .get(&world.ask(&client).with("prompt", "consent").path())
+        .await;
+    let records = "SELECT count(*) FROM audit_records";
+    let before = world.number(records).await;
     for _ in 0..5 {
-        let held = holder.transaction().await.unwrap();
-        held.execute("SELECT * FROM consents FOR UPDATE", &[])
-            .await
-            .unwrap();
-        let cut = async {
-            let waiting = "SELECT count(*) FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            until("a redemption that waits", async || {
-                world.number(waiting).await > 0
-            })
-            .await;
-            cable.cut();
-        };
-        let (redeemed, ()) = futures_util::future::join(world.redeem(&client, &login), cut).await;
+        let approve = browser.submit(&page, &[("decision", "approve")]);
+        let answer = cut_while_it_waits(&world, &cable, approve).await;
+        assert_eq!(answer.status, 503, "{}", answer.text());
+    }
+    assert_eq!(world.number(records).await, before);
+    // The request still waits for its answer, and the pool has no bad connection to give.
+    let answer = browser.submit(&page, &[("decision", "approve")]).await;
+    assert!(parameter(&landed(&answer), "code").is_some(), "{}", answer.text());
+    for _ in 0..16 {
+        world.tokens(&browser, &client).await;
+    }
+}
+
+#[tokio::test]
+async fn a_redemption_that_lost_its_connection_has_happened_with_its_record_or_not_at_all() {
+    let (world, cable) = on_a_cable().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    for _ in 0..5 {
+        let login = world.login(&browser, &client).await;
+        let redeemed = cut_while_it_waits(&world, &cable, world.redeem(&client, &login)).await;
         assert_eq!(
             redeemed.error(),
             (503, "temporarily_unavailable".to_owned()),
             "{}",
             redeemed.text
         );
-        held.rollback().await.unwrap();
-        cable.mend();
-        nothing_is_open(&world).await;
+        let grants = world.number("SELECT count(*) FROM grants").await;
+        let records = "SELECT count(*) FROM audit_records WHERE action = 'grant.created'";
+        assert_eq!(world.number(records).await, grants);
+        // Nobody was given tokens for it: the code is as good as before, or it was used and what it gave goes.
+        let again = world.redeem(&client, &login).await;
+        if again.status == 200 {
+            assert_eq!(world.number("SELECT count(*) FROM grants").await, grants + 1);
+        } else {
+            assert_eq!(again.error(), (400, "invalid_grant".to_owned()));
+        }
     }
-    for table in ["grants", "audit_records WHERE action = 'grant.created'"] {
-        assert_eq!(
-            world.number(&format!("SELECT count(*) FROM {table}")).await,
-            0,
-            "{table}"
-        );
-    }
-    // The code was not used up by that, and the pool has no bad connection to give.
-    let tokens = world.redeem(&client, &login).await.good();
-    assert!(world.is_active(&client, &text(&tokens, "refresh_token")).await);
     for _ in 0..16 {
-        world.tokens(&browser, &client).await;
+        let tokens = world.tokens(&browser, &client).await;
+        assert!(world.is_active(&client, &text(&tokens, "refresh_token")).await);
     }
 }
 
