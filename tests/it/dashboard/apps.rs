@@ -1,5 +1,11 @@
 //! Apps: made, renamed, deleted with all that their clients hold.
 
+use claviger::{
+    accounts::{self, AppError},
+    audit::By,
+    types::AppId,
+};
+
 use super::*;
 
 #[tokio::test]
@@ -118,4 +124,32 @@ async fn an_account_has_so_many_apps_and_an_app_so_many_clients() {
     );
     let rows = "DELETE FROM clients";
     assert_eq!(execute(&app, rows).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_make_the_last_app_at_once_one_does() {
+    let app = TestApp::start().await;
+    let (ada, _) = person(&app, "ada@example.com", false).await;
+    let mut connection = app.db.connection().await.unwrap();
+    let account = accounts::personal_account_of(&mut connection, ada).await.unwrap();
+    drop(connection);
+    let account = account.unwrap();
+    for most in 2..12 {
+        let tries = (0..6).map(|_| {
+            let authority = app.authority.clone();
+            tokio::spawn(async move {
+                let id = AppId::new(&authority.clock, &authority.entropy);
+                let name = "One more".parse().unwrap();
+                let mut transaction = authority.db.begin().await.unwrap();
+                let place = (account, most);
+                let clock = &authority.clock;
+                accounts::create_app(&mut transaction, clock, id, place, &name, By::OPERATOR).await?;
+                transaction.commit().await?;
+                Ok::<_, AppError>(())
+            })
+        });
+        let all = futures_util::future::join_all(tries).await;
+        let made = all.iter().filter(|made| made.as_ref().unwrap().is_ok()).count();
+        assert_eq!(made, 1, "{all:?}");
+    }
 }

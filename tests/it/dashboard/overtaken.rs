@@ -37,7 +37,10 @@ async fn a_form_that_is_sent_twice_makes_one() {
     );
     let link = format!("href=\"{}\"", path.path());
     assert_eq!(browser.get("/apps").await.html.matches(&link).count(), 1);
-    assert_eq!(execute(&app, "DELETE FROM apps WHERE name = 'Fieldnotes'").await, 1);
+    assert_eq!(
+        execute(&app, "DELETE FROM apps WHERE name = 'Fieldnotes'").await,
+        1
+    );
     let path = browser.submit(&page, &[("name", "Fieldnotes")]).await.url;
     let path = path.path();
     let page = browser.get(&format!("{path}/clients/new")).await;
