@@ -106,7 +106,11 @@ impl App {
                 return Err(StartError::NotMigrated(pending.len()));
             }
         }
-        let db = Db::new(&database.server, config.database.connections);
+        let db = Db::new(
+            &database.server,
+            config.database.connections,
+            config.database.statement_timeout.duration(),
+        );
         let masters = master_keys(&config, &entropy)?;
         let keyring = Keyring::load(
             &mut *db.connection().await?,

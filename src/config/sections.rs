@@ -87,6 +87,8 @@ settings! {
         owner_url: Option<Hidden> = None;
         /// Most connections that one node opens.
         connections: usize = 32;
+        /// How long one statement may take before it is given up and its request answered 503. A database that does not answer at all is given up after half as long again.
+        statement_timeout: Span = Span::seconds(30);
         /// Run missing migrations at start; false leaves them to `claviger migrate`.
         migrate_on_start: bool = true;
         /// The folder of PostgreSQL's server programs, for the embedded database; unset: PATH and the usual places.
@@ -345,6 +347,9 @@ impl Config {
         }
         if self.database.connections < 4 {
             return Err("database.connections: at least 4".into());
+        }
+        if self.database.statement_timeout < Span::seconds(1) {
+            return Err("database.statement_timeout: at least 1s".into());
         }
         if self.jobs.batch == 0 {
             return Err("jobs.batch: at least 1".into());

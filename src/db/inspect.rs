@@ -5,7 +5,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use time::OffsetDateTime;
 
-use super::connect::connect;
+use super::connect::{Use, connect};
 use crate::types::Fault;
 
 /// What a database says of itself.
@@ -32,7 +32,7 @@ pub struct Inspection {
 ///
 /// If it is out of reach.
 pub async fn inspect(url: &str) -> Result<Inspection, Fault> {
-    let mut connection = connect(url).await?;
+    let mut connection = connect(url, Use::Listening).await?;
     Ok(diesel::sql_query(
         "SELECT current_setting('server_version_num')::integer / 10000 AS version,
                 clock_timestamp() AS now,

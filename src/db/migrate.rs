@@ -1,7 +1,7 @@
 use diesel_async::AsyncMigrationHarness;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connect::connect;
+use super::connect::{Use, connect};
 use crate::types::Fault;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -24,7 +24,7 @@ pub async fn migrate(url: &str) -> Result<Vec<String>, Fault> {
             .map(|applied| applied.iter().map(ToString::to_string).collect())
     })
     .await?;
-    connect(url)
+    connect(url, Use::Listening)
         .await?
         .batch_execute(&format!(
             "SELECT pg_advisory_xact_lock({MIGRATION_LOCK}); {TRAIL_IS_APPEND_ONLY}"
@@ -67,7 +67,7 @@ async fn with_harness<T: Send + 'static>(
 ) -> Result<T, Fault> {
     use diesel_async::SimpleAsyncConnection as _;
 
-    let mut connection = connect(url).await?;
+    let mut connection = connect(url, Use::Listening).await?;
     connection
         .batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))
         .await?;

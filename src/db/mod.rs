@@ -9,8 +9,11 @@ mod migrate;
 mod pool;
 mod prepared;
 pub mod schema;
+mod tls;
 mod together;
 mod transaction;
+mod url;
+mod watch;
 
 pub use error::is_unique_violation;
 pub use inspect::{Inspection, inspect};

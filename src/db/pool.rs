@@ -17,7 +17,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::connect::connect;
+use super::{
+    connect::{Use, connect},
+    watch::Watch,
+};
 use crate::types::Fault;
 
 /// The database as every capability sees it: connections from a pool, and transactions.
@@ -27,6 +30,8 @@ pub struct Db(Arc<Pool>);
 struct Pool {
     url: String,
     size: usize,
+    /// How long a statement may take.
+    patience: Duration,
     /// One for each connection that may be in use.
     places: Arc<Semaphore>,
     connections: Mutex<Connections>,
@@ -38,12 +43,17 @@ struct Connections {
     open: usize,
     waiting: usize,
     /// Those that nobody uses, by the runtime that drives them.
-    idle: HashMap<Id, Vec<AsyncPgConnection>>,
+    idle: HashMap<Id, Vec<Watched>>,
+}
+
+struct Watched {
+    connection: AsyncPgConnection,
+    watch: Watch,
 }
 
 impl Connections {
     /// An idle one of `runtime`; one of another, if no more may be opened.
-    fn take(&mut self, runtime: Id, size: usize) -> Option<(Id, AsyncPgConnection)> {
+    fn take(&mut self, runtime: Id, size: usize) -> Option<(Id, Watched)> {
         if let Some(own) = self.idle.get_mut(&runtime).and_then(Vec::pop) {
             return Some((runtime, own));
         }
@@ -59,12 +69,14 @@ impl Db {
     /// How long a request waits for a connection before it is answered 503.
     const PATIENCE: Duration = Duration::from_secs(5);
 
-    /// A pool of up to `size` connections to `url`; none is opened yet.
+    /// A pool of up to `size` connections to `url`; none is opened yet. A statement that takes longer than `patience`
+    /// fails, and so does one that a database has no answer to at all, which takes half as long again.
     #[must_use]
-    pub fn new(url: &str, size: usize) -> Self {
+    pub fn new(url: &str, size: usize, patience: Duration) -> Self {
         Self(Arc::new(Pool {
             url: url.to_owned(),
             size,
+            patience,
             places: Arc::new(Semaphore::new(size)),
             connections: Mutex::default(),
         }))
@@ -82,13 +94,22 @@ impl Db {
     }
 
     /// A connection of the caller's own, outside the pool and its limit: for what must not wait behind
-    /// requests (a lease), or must end with its connection (a lock of the session).
+    /// requests, or must end with its connection (a lock of the session).
     ///
     /// # Errors
     ///
     /// [`Fault::Unavailable`] if the database is out of reach.
     pub async fn dedicated(&self) -> Result<AsyncPgConnection, Fault> {
-        Ok(connect(&self.0.url).await?)
+        self.0.open(&Watch::default()).await
+    }
+
+    /// The same, for who listens to notifications, and gives up by themselves what takes too long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::dedicated`].
+    pub async fn listening(&self) -> Result<AsyncPgConnection, Fault> {
+        Ok(Box::pin(connect(&self.0.url, Use::Listening)).await?)
     }
 
     /// Whether the database answers.
@@ -120,6 +141,10 @@ impl Pool {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    async fn open(&self, watch: &Watch) -> Result<AsyncPgConnection, Fault> {
+        Ok(Box::pin(connect(&self.url, Use::Within(self.patience, watch))).await?)
+    }
+
     async fn get(self: &Arc<Self>) -> Result<Connection, Fault> {
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
@@ -139,7 +164,7 @@ impl Pool {
                     connections.open += 1;
                     break None;
                 };
-                if !idle.is_broken() {
+                if !idle.connection.is_broken() {
                     break Some((runtime, idle));
                 }
                 // The database has closed it, or its runtime is gone.
@@ -152,13 +177,14 @@ impl Pool {
             inner: None,
             _place: place,
         };
-        match idle {
-            Some((runtime, connection)) => {
-                lent.runtime = runtime;
-                lent.inner = Some(connection);
-            }
+        if let Some((runtime, watched)) = idle {
+            lent.runtime = runtime;
+            lent.inner = Some(watched);
+        } else {
             // Given up on half-way, it is counted as closed by the drop of `lent`.
-            None => lent.inner = Some(connect(&self.url).await?),
+            let watch = Watch::default();
+            let connection = self.open(&watch).await?;
+            lent.inner = Some(Watched { connection, watch });
         }
         Ok(lent)
     }
@@ -186,7 +212,7 @@ pub struct Connection {
     /// The one that drives it.
     runtime: Id,
     /// None only while it is being opened, and in its drop.
-    inner: Option<AsyncPgConnection>,
+    inner: Option<Watched>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -195,10 +221,13 @@ impl Drop for Connection {
         let sound = self
             .inner
             .take()
-            .and_then(|mut connection| (!connection.is_broken()).then_some(connection));
+            .and_then(|mut watched| (!watched.connection.is_broken()).then_some(watched));
         let mut connections = self.pool.connections();
         match sound {
-            Some(connection) => connections.idle.entry(self.runtime).or_default().push(connection),
+            Some(watched) => {
+                watched.watch.reset();
+                connections.idle.entry(self.runtime).or_default().push(watched);
+            }
             None => connections.open -= 1,
         }
     }
@@ -212,7 +241,11 @@ impl Deref for Connection {
     type Target = AsyncPgConnection;
 
     fn deref(&self) -> &AsyncPgConnection {
-        self.inner.as_ref().expect("a connection that was lent")
+        &self
+            .inner
+            .as_ref()
+            .expect("a connection that was lent")
+            .connection
     }
 }
 
@@ -222,7 +255,11 @@ impl Deref for Connection {
 )]
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut AsyncPgConnection {
-        self.inner.as_mut().expect("a connection that was lent")
+        &mut self
+            .inner
+            .as_mut()
+            .expect("a connection that was lent")
+            .connection
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Follower {
 impl Follower {
     /// Connects, enters the node, and catches up; when it returns, the node may answer.
     pub(super) async fn open(&self) -> Result<AsyncPgConnection, Fault> {
-        let mut connection = self.within(self.db.dedicated()).await?;
+        let mut connection = self.within(self.db.listening()).await?;
         // The row comes first: from then on revokers wait for this node. Only then what they wrote before
         // is read. The row is written durably, as the connection does not have its own setting yet.
         let begun = self.memory.now();

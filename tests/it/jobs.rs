@@ -20,12 +20,15 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use tokio::sync::Semaphore;
 
-use crate::support::{cluster::fresh_database, wait::until};
+use crate::support::{
+    cluster::{PATIENCE, fresh_database},
+    wait::until,
+};
 
 const HOUR: Duration = Duration::from_hours(1);
 
 async fn database() -> Db {
-    Db::new(&fresh_database().await.server_url, 4)
+    Db::new(&fresh_database().await.server_url, 4, PATIENCE)
 }
 
 #[derive(Debug, PartialEq, Eq, QueryableByName)]

@@ -15,6 +15,7 @@ mod architecture;
 mod cli;
 mod clients;
 mod dashboard;
+mod database_tls;
 mod docs;
 mod embedded;
 mod identity;

@@ -1,10 +1,15 @@
 //! The pool: whoever asks is given a connection that their own runtime drives, if one may be had.
 
+use std::time::Duration;
+
 use claviger::db::{Db, PoolUsage};
 use diesel_async::SimpleAsyncConnection as _;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::{cluster::fresh_database, wait::until};
+use crate::support::{
+    cluster::{PATIENCE, fresh_database},
+    wait::until,
+};
 
 fn worker() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -28,7 +33,7 @@ fn usage(open: usize, idle: usize, most: usize) -> PoolUsage {
 
 #[tokio::test]
 async fn each_runtime_opens_its_own_while_there_is_room() {
-    let db = Db::new(&fresh_database().await.server_url, 2);
+    let db = Db::new(&fresh_database().await.server_url, 2, PATIENCE);
     db.ping().await.unwrap();
     db.ping().await.unwrap();
     assert_eq!(db.usage(), usage(1, 1, 2));
@@ -42,7 +47,7 @@ async fn each_runtime_opens_its_own_while_there_is_room() {
 
 #[tokio::test]
 async fn a_full_pool_lends_what_another_runtime_drives() {
-    let db = Db::new(&fresh_database().await.server_url, 1);
+    let db = Db::new(&fresh_database().await.server_url, 1, PATIENCE);
     db.ping().await.unwrap();
     let own = db.clone();
     on_a_worker(async move || own.ping().await.unwrap()).await;
@@ -52,7 +57,7 @@ async fn a_full_pool_lends_what_another_runtime_drives() {
 
 #[tokio::test]
 async fn the_connections_of_a_runtime_that_has_ended_are_opened_anew() {
-    let db = Db::new(&fresh_database().await.server_url, 1);
+    let db = Db::new(&fresh_database().await.server_url, 1, PATIENCE);
     let own = db.clone();
     on_a_worker(async move || own.ping().await.unwrap()).await;
     assert_eq!(db.usage(), usage(1, 1, 1));
@@ -63,7 +68,7 @@ async fn the_connections_of_a_runtime_that_has_ended_are_opened_anew() {
 #[tokio::test]
 async fn a_connection_that_the_database_closed_is_not_lent_again() {
     let database = fresh_database().await;
-    let db = Db::new(&database.server_url, 1);
+    let db = Db::new(&database.server_url, 1, PATIENCE);
     let mut connection = db.connection().await.unwrap();
     let ended = connection
         .batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -77,9 +82,9 @@ async fn a_connection_that_the_database_closed_is_not_lent_again() {
 
 #[tokio::test]
 async fn a_place_comes_back_from_whoever_gives_up_while_connecting() {
-    let db = Db::new(&fresh_database().await.server_url, 1);
+    let db = Db::new(&fresh_database().await.server_url, 1, PATIENCE);
     for _ in 0..3 {
-        let given_up = tokio::time::timeout(std::time::Duration::ZERO, db.connection()).await;
+        let given_up = tokio::time::timeout(Duration::ZERO, db.connection()).await;
         drop(given_up);
     }
     let lent = db.connection().await.unwrap();

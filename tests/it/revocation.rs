@@ -20,7 +20,8 @@ use proptest::{
 };
 
 use crate::support::{
-    cluster::{TestDatabase, fresh_database},
+    app::TestApp,
+    cluster::{PATIENCE, TestDatabase, fresh_database},
     proxy::Proxy,
     wait::until,
 };
@@ -39,7 +40,7 @@ struct Node {
 
 impl Node {
     async fn join(url: &str, lease: Duration) -> Self {
-        let db = Db::new(url, 8);
+        let db = Db::new(url, 8, PATIENCE);
         let clock = Clock::system();
         let revocations = Revocations::join(db.clone(), clock.clone(), Entropy::system(), lease)
             .await
@@ -91,7 +92,7 @@ async fn revoke(db: &Db, clock: &Clock, revocations: &Revocations, subjects: &[S
 
 /// Revokes as the command line does, on connections that nothing else uses.
 async fn revoke_from_outside(database: &TestDatabase, lease: Duration, subject: Subject) {
-    let (db, clock) = (Db::new(&database.server_url, 2), Clock::system());
+    let (db, clock) = (Db::new(&database.server_url, 2, PATIENCE), Clock::system());
     let detached = Revocations::detached(db.clone(), clock.clone(), lease);
     revoke(&db, &clock, &detached, &[subject]).await;
 }
@@ -127,7 +128,7 @@ async fn execute(db: &Db, sql: &str) {
 
 /// Ends every connection to the database, as its operator may.
 async fn end_connections(database: &TestDatabase) {
-    let db = Db::new(&database.owner_url, 1);
+    let db = Db::new(&database.owner_url, 1, PATIENCE);
     let ended = "SELECT count(pg_terminate_backend(pid)) AS number FROM pg_stat_activity
                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
     number(&db, ended).await;
@@ -173,7 +174,7 @@ async fn what_one_of_three_nodes_revokes_all_know_when_it_returns() {
 async fn the_command_line_revokes_on_every_node() {
     let database = fresh_database().await;
     let two = join_all((0..2).map(|_| Node::join(&database.server_url, LONG))).await;
-    let db = Db::new(&database.server_url, 1);
+    let db = Db::new(&database.server_url, 1, PATIENCE);
     let detached = Revocations::detached(db.clone(), Clock::system(), LONG);
     let subject = some_grant();
     revoke(&db, &Clock::system(), &detached, &[subject]).await;
@@ -484,7 +485,7 @@ async fn what_only_makes_copies_stale_takes_nothing_back() {
 #[tokio::test]
 async fn entries_go_when_nothing_they_take_back_can_be_alive() {
     let database = fresh_database().await;
-    let db = Db::new(&database.server_url, 4);
+    let db = Db::new(&database.server_url, 4, PATIENCE);
     let (clock, hand) = Clock::manual(Clock::system().now());
     let lease = Duration::from_millis(40);
     let revocations = Revocations::join(db.clone(), clock.clone(), Entropy::system(), lease)
@@ -528,7 +529,7 @@ async fn a_node_that_missed_removed_entries_says_so() {
             *count.lock().unwrap() += 1;
         }
     });
-    let db = Db::new(&database.server_url, 2);
+    let db = Db::new(&database.server_url, 2, PATIENCE);
     let detached = Revocations::detached(db.clone(), Clock::system(), SHORT);
     for lost in [2, 3] {
         cable.cut();

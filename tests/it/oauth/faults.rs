@@ -277,6 +277,56 @@ async fn a_redemption_that_lost_its_connection_has_happened_with_its_record_or_n
     }
 }
 
+#[tokio::test]
+async fn a_database_that_never_answers_holds_no_request_for_ever() {
+    let mut app = TestApp::nodes(0).await;
+    let cable = Proxy::to(&app.database.server_url);
+    let mut urls = app.urls();
+    urls.server = cable.url().to_owned();
+    let mut config = app.config();
+    cheap_passwords(&mut config);
+    config.revocation.lease = Span::minutes(1);
+    config.database.statement_timeout = Span::seconds(1);
+    app.add_node(config, urls).await;
+    let world = World::of(app).await;
+    let client = patient_client(&world).await;
+    let browser = world.browser().await;
+    let token = text(&world.tokens(&browser, &client).await, "refresh_token");
+    let login = world.login(&browser, &client).await;
+    let is_outage = |answer: &Answer| {
+        let expected = (503, "temporarily_unavailable".to_owned());
+        assert_eq!(answer.error(), expected, "{}", answer.text);
+        assert_eq!(answer.header("retry-after"), "1");
+    };
+
+    // The database is alive, and somebody holds what the statement needs.
+    let mut holder = world.database().await;
+    let held = holder.transaction().await.unwrap();
+    held.execute("SELECT * FROM grants FOR UPDATE", &[])
+        .await
+        .unwrap();
+    is_outage(&world.refresh(&client, &token).await);
+    held.rollback().await.unwrap();
+    let next = text(&world.refresh(&client, &token).await.good(), "refresh_token");
+
+    // It takes what is sent, and says nothing: in one statement, and inside a transaction.
+    cable.clamp();
+    is_outage(&world.refresh(&client, &next).await);
+    is_outage(&world.redeem(&client, &login).await);
+    until("the end of what hangs", async || {
+        let usage = world.app.db.usage();
+        usage.open == usage.idle
+    })
+    .await;
+    cable.mend();
+    world.refresh(&client, &next).await.good();
+    world.redeem(&client, &login).await.good();
+    for _ in 0..16 {
+        world.tokens(&browser, &client).await;
+    }
+    nothing_is_open(&world).await;
+}
+
 /// `claviger serve` as a process of its own.
 struct Process(Child, u16);
 

@@ -10,6 +10,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use claviger::db::{
@@ -17,6 +18,9 @@ use claviger::db::{
     migrate,
 };
 use tokio_postgres::NoTls;
+
+/// How long a statement may take, where that is not what is tested.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const TEMPLATE: &str = "claviger_template";
 
