@@ -9,7 +9,7 @@ use crate::{
     db::{Db, Transaction},
     identity::Mailer,
     revocation::{Reason, Revocation, Revocations, Subject},
-    types::{ClientId, Clock, Entropy, Fault, GrantId},
+    types::{ClientId, Clock, Entropy, Fault},
 };
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     clients::{ClientCache, Throttle},
     live_tokens::LiveTokens,
     metadata::LastDocument,
+    refusal::Refusals,
     request_log::RequestLog,
     signing_keys::SigningKeys,
 };
@@ -40,8 +41,7 @@ pub struct Authority {
     /// Failed authentications: of a client from one network, so that no stranger locks it out elsewhere, and of all from one.
     pub(super) client_failures: Throttle<(ClientId, IpAddr)>,
     pub(super) address_failures: Throttle<IpAddr>,
-    /// Grants whose dead tokens are being presented: one record a minute is enough for the trail.
-    pub(super) refusals: Throttle<GrantId>,
+    pub(super) refusals: Refusals,
     /// Requests that were left waiting, by where they came from.
     pub(super) parked: Throttle<IpAddr>,
     pub(super) live: LiveTokens,

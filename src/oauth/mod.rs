@@ -27,6 +27,7 @@ mod metadata;
 mod pages;
 mod pkce;
 pub mod refresh_token;
+mod refusal;
 mod replay;
 mod request_log;
 mod revoke;

@@ -4,6 +4,7 @@ use super::{
     Authority,
     clients::Client,
     grants::{self, Grant, RevokedReason},
+    refusal,
 };
 use crate::{
     audit::{Action, Actor, Record, Subject},
@@ -41,7 +42,8 @@ pub(super) async fn revoke(
     let mut transaction = authority.db.begin().await?;
     let revoked = grants::revoke(&mut transaction, &[grant.id], RevokedReason::Replay, now).await?;
     if revoked.is_empty() {
-        return authority.settle_others(transaction).await;
+        authority.settle_others(transaction).await?;
+        return refusal::of_grant(authority, client, grant, "it was revoked before", context).await;
     }
     Record::refused(
         now,

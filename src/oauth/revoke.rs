@@ -6,6 +6,7 @@ use super::{
     clients::{Client, Presented, authenticate},
     grants::{self, RevokedReason},
     refresh_token::RefreshToken,
+    refusal,
 };
 use crate::{
     audit::{Action, Actor, Record, Subject},
@@ -51,9 +52,13 @@ async fn revoke_grant(
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
     let grant = grants::lock(&mut transaction, token.grant_id).await?;
-    let Some(grant) = grant.filter(|grant| grant.client_id == client.id) else {
+    let Some(grant) = grant else {
         return Ok(());
     };
+    if grant.client_id != client.id {
+        drop(transaction);
+        return refusal::of_grant(authority, client, &grant, "it is another client's", context).await;
+    }
     if grants::revoke(&mut transaction, &[grant.id], RevokedReason::ClientRequest, now)
         .await?
         .is_empty()

@@ -77,8 +77,8 @@ impl<K: Eq + Hash> Throttle<K> {
         failures.get(subject).is_some_and(|window| window.is_running(now))
     }
 
-    /// Counts a failure.
-    pub fn failed(&self, subject: K, now: OffsetDateTime) {
+    /// Counts a failure, and says how many there were in the running minute.
+    pub fn failed(&self, subject: K, now: OffsetDateTime) -> u32 {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= Self::MOST_SUBJECTS {
             failures.retain(|_, window| window.is_running(now));
@@ -93,6 +93,7 @@ impl<K: Eq + Hash> Throttle<K> {
             *window = Window::new(now);
         }
         window.failures = window.failures.saturating_add(1);
+        window.failures
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         grants::{self, Fingerprint, NewGrant},
         id_token, pkce,
         refresh_token::RefreshToken,
-        replay, userinfo,
+        refusal, replay, userinfo,
     },
     revocation,
     types::{ClientContext, Fault, GrantId, RedirectUri, ScopeSet},
@@ -32,36 +32,30 @@ pub(super) struct Redemption {
 }
 
 impl Redemption {
-    /// Opens the code if everything that it binds is as it was; all that is wrong reads alike.
-    fn open(&self, authority: &Authority, client: &Client) -> Result<Code, EndpointError> {
-        let invalid = |because| EndpointError::InvalidGrant { because };
+    /// Why the code is not to be redeemed by this, if anything that it binds is not as it was. To the client, all of
+    /// that reads alike.
+    fn misfit(&self, client: &Client, code: &Code) -> Option<&'static str> {
         if !pkce::is_verifier(self.code_verifier.expose()) {
-            return Err(invalid(
+            return Some(
                 "code_verifier must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~ (RFC 7636 section 4.1)",
-            ));
+            );
         }
-        let code = Code::open(authority, self.code.expose())?
-            .ok_or_else(|| invalid("code is not one that this server made, or it was cut off"))?;
         if code.client_id != client.id {
-            return Err(invalid("code was issued to another client"));
+            return Some("code was issued to another client");
         }
         match &self.redirect_uri {
             Some(uri) if *uri != code.redirect_uri => {
-                return Err(invalid("redirect_uri is not the one that the code was sent to"));
+                return Some("redirect_uri is not the one that the code was sent to");
             }
             None if code.redirect_uri_was_sent => {
-                return Err(invalid(
+                return Some(
                     "redirect_uri is missing: the authorization request had it (RFC 6749 section 4.1.3)",
-                ));
+                );
             }
             Some(_) | None => {}
         }
-        if !pkce::proves(self.code_verifier.expose(), &code.challenge) {
-            return Err(invalid(
-                "code_verifier does not fit the code_challenge of the authorization request",
-            ));
-        }
-        Ok(code)
+        (!pkce::proves(self.code_verifier.expose(), &code.challenge))
+            .then_some("code_verifier does not fit the code_challenge of the authorization request")
     }
 }
 
@@ -96,10 +90,18 @@ pub(super) async fn redeem(
     context: &ClientContext,
 ) -> Result<TokenResponse, EndpointError> {
     let now = authority.clock.now();
-    let mut code = redemption.open(authority, client)?;
+    let invalid = |because| EndpointError::InvalidGrant { because };
+    let mut code = Code::open(authority, redemption.code.expose())?
+        .ok_or_else(|| invalid("code is not one that this server made, or it was cut off"))?;
+    if let Some(because) = redemption.misfit(client, &code) {
+        refusal::of_code(authority, client, &code, because, context).await?;
+        return Err(invalid(because));
+    }
     if let Some(because) = code_is_over(authority, &code, now)? {
-        replay::of_code(authority, client, code.id, context).await?;
-        return Err(EndpointError::InvalidGrant { because });
+        if !replay::of_code(authority, client, code.id, context).await? {
+            refusal::of_code(authority, client, &code, because, context).await?;
+        }
+        return Err(invalid(because));
     }
     if let Cow::Owned(left) = within_ceiling(client, &code.scopes)? {
         code.scopes = left;
@@ -150,13 +152,12 @@ pub(super) async fn redeem(
     let inserted = grants::insert(&mut connection, &grant, &record).await?;
     drop(connection);
     if !inserted {
-        let replayed = replay::of_code(authority, client, code.id, context).await?;
-        let because = if replayed {
-            "code was used before: its grant is revoked"
-        } else {
-            "the person has withdrawn consent, or is blocked"
-        };
-        return Err(EndpointError::InvalidGrant { because });
+        if replay::of_code(authority, client, code.id, context).await? {
+            return Err(invalid("code was used before: its grant is revoked"));
+        }
+        let because = "the person has withdrawn consent, or is blocked";
+        refusal::of_code(authority, client, &code, because, context).await?;
+        return Err(invalid(because));
     }
     answer(authority, client, &code, id, refresh_key, told)
 }

@@ -430,3 +430,79 @@ async fn a_disabled_client_gets_nothing_until_it_is_let_in_again() {
         .unwrap();
     world.refresh(&client, &refresh_token(&tokens)).await.good();
 }
+
+/// What the trail has of refused codes and tokens: to what, why, and whose it was.
+async fn refusals(world: &World) -> Vec<(String, String, String)> {
+    let sql = "SELECT subject_kind, details ->> 'because', coalesce(account_id::text, '')
+        FROM audit_records WHERE action = 'grant.refused' ORDER BY id";
+    let rows = world.database().await.query(sql, &[]).await.unwrap();
+    rows.iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_refused_of_ours_leaves_a_record_and_no_flood() {
+    let world = World::start().await;
+    let owner = world.confidential().await;
+    let other = world.public().await;
+    let browser = world.browser().await;
+    let account = world.account.uuid().to_string();
+    let invalid = (400, "invalid_grant".to_owned());
+
+    // What anybody can make up leaves nothing.
+    let mut forged = world.login(&browser, &owner).await;
+    forged.code.replace_range(20..24, "AAAA");
+    assert_eq!(world.redeem(&owner, &forged).await.error(), invalid);
+    assert_eq!(world.refresh(&other, "made-up").await.error(), invalid);
+    assert_eq!(refusals(&world).await, []);
+
+    let login = world.login(&browser, &owner).await;
+    let mut misfit = login.clone();
+    misfit.verifier = super::flow::verifier();
+    for _ in 0..20 {
+        assert_eq!(world.redeem(&other, &login).await.error(), invalid);
+        assert_eq!(world.redeem(&owner, &misfit).await.error(), invalid);
+    }
+    world.app.advance(Duration::from_mins(1));
+    assert_eq!(world.redeem(&owner, &misfit).await.error(), invalid);
+    let told = refusals(&world).await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].1.contains("another client") && told[1].1.contains("code_verifier"));
+    assert!(
+        told.iter()
+            .all(|(kind, _, of)| kind == "client" && *of == account),
+        "{told:?}"
+    );
+
+    // Nothing of that used the code up.
+    let tokens = world.redeem(&owner, &login).await.good();
+    let token = text(&tokens, "refresh_token");
+    let foreign = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+    for _ in 0..20 {
+        assert_eq!(world.refresh(&other, &token).await.error(), invalid);
+        let narrowed = [foreign.as_slice(), &[("scope", "openid")]].concat();
+        let narrowed = world.post_as(&other, "/oauth/token", &narrowed).await;
+        assert_eq!(narrowed.error(), invalid);
+        assert_eq!(world.revoke(&other, &token).await.status, StatusCode::OK);
+    }
+    let told = refusals(&world).await;
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!((told[2].0.as_str(), &told[2].2), ("grant", &account));
+
+    // A replay has its own record; the next one of the same code finds the grant dead.
+    for _ in 0..3 {
+        assert_eq!(world.redeem(&owner, &login).await.error(), invalid);
+    }
+    let replays = "SELECT count(*) FROM audit_records WHERE action = 'grant.replayed'";
+    assert_eq!(world.number(replays).await, 1);
+    world.app.advance(Duration::from_mins(1));
+    assert_eq!(world.redeem(&owner, &login).await.error(), invalid);
+    assert_eq!(refusals(&world).await.len(), 4);
+
+    // When it has expired, it is nothing to anybody.
+    let expired = world.login(&browser, &owner).await;
+    world.app.advance(Duration::from_mins(6));
+    assert_eq!(world.redeem(&owner, &expired).await.error(), invalid);
+    assert_eq!(refusals(&world).await.len(), 4);
+}
