@@ -207,7 +207,6 @@ COMMENT ON COLUMN grants.ends_at IS 'The absolute limit, where the operator set 
 CREATE INDEX grants_user_client ON grants (user_id, client_id);
 CREATE INDEX grants_client ON grants (client_id);
 CREATE INDEX grants_session ON grants (session_id);
-CREATE INDEX grants_created ON grants (created_at);
 
 CREATE TABLE signing_keys (
     id uuid PRIMARY KEY,

@@ -274,6 +274,14 @@ impl Keyring {
         status
     }
 
+    /// Whether an older key of `purpose` still serves beside the current one, so that something may be sealed with it.
+    #[must_use]
+    pub fn is_superseding(&self, purpose: Purpose) -> bool {
+        self.status()
+            .iter()
+            .any(|key| key.purpose == purpose && key.state == KeyState::Serving)
+    }
+
     /// The id of the key that seals and authenticates now.
     ///
     /// # Errors

@@ -48,6 +48,9 @@ impl Identity {
 
     /// Seals the contexts of sessions anew under the key that seals now.
     async fn reseal(&self, db: &Db) -> Result<u64, Fault> {
+        if !self.keyring.is_superseding(Purpose::ClientContext) {
+            return Ok(0);
+        }
         let batch = self.config.jobs.batch.max(1);
         let current = self.keyring.current_id(Purpose::ClientContext)?.to_bytes();
         let mut connection = db.connection().await?;

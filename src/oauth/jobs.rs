@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::{Authority, authorize, derived_keys, grants};
-use crate::{audit::Actor, jobs::Job, types::Fault};
+use crate::{audit::Actor, crypto::Purpose, jobs::Job, types::Fault};
 
 /// How long an ended grant stays, so that a replay of its tokens is still told from a forgery in the trail.
 const GRANT_AFTERLIFE: Duration = Duration::from_hours(24);
+/// Which grants have ended is known only by looking at all of them.
+const LOOK_THROUGH_GRANTS_EVERY: Duration = Duration::from_hours(24);
 
 /// The jobs of this capability; see the retention table in `docs/operations.md`.
 #[must_use]
@@ -29,17 +31,23 @@ pub fn jobs(authority: &Authority) -> Vec<Job> {
                 }
             },
         ),
-        Job::new("oauth.grants", cleanup, move |db, now| async move {
-            let mut done = 0;
-            loop {
-                let before = now - GRANT_AFTERLIFE;
-                let gone = grants::delete_ended(&mut *db.connection().await?, before, batch).await?;
-                done += gone;
-                if i64::try_from(gone).unwrap_or(batch) < batch {
-                    return count(done);
+        Job::new(
+            "oauth.grants",
+            LOOK_THROUGH_GRANTS_EVERY,
+            move |db, now| async move {
+                let (mut done, mut after) = (0, None);
+                loop {
+                    let before = now - GRANT_AFTERLIFE;
+                    let (gone, last) =
+                        grants::delete_ended(&mut *db.connection().await?, before, after, batch).await?;
+                    done += gone;
+                    if last.is_none() {
+                        return count(done);
+                    }
+                    after = last;
                 }
-            }
-        }),
+            },
+        ),
         Job::new("oauth.signing-keys", Duration::from_hours(1), move |_, _| {
             let keys = keys.clone();
             async move { count(keys.signing.rotate_due(Actor::System).await?) }
@@ -52,6 +60,10 @@ pub fn jobs(authority: &Authority) -> Vec<Job> {
             let seals = seals.clone();
             async move {
                 let mut done = seals.signing.reseal().await?;
+                // To look for what older keys sealed is to look through all grants: only while there is such a key.
+                if !seals.keyring.is_superseding(Purpose::ClientContext) {
+                    return count(done);
+                }
                 loop {
                     let anew =
                         grants::reseal_contexts(&mut *db.connection().await?, &seals.keyring, batch).await?;

@@ -506,3 +506,25 @@ async fn what_is_refused_of_ours_leaves_a_record_and_no_flood() {
     assert_eq!(world.redeem(&owner, &expired).await.error(), invalid);
     assert_eq!(refusals(&world).await.len(), 4);
 }
+
+#[tokio::test]
+async fn ended_grants_are_found_among_live_ones_a_batch_at_a_time() {
+    let world = World::with(|config| config.jobs.batch = 2).await;
+    let browser = world.browser().await;
+    let client = world.confidential().await;
+    let mut live = Vec::new();
+    for number in 0..9 {
+        let token = text(&world.tokens(&browser, &client).await, "refresh_token");
+        if number % 4 == 0 {
+            live.push(token);
+        } else {
+            world.revoke(&client, &token).await;
+        }
+    }
+    world.app.advance(Duration::from_hours(25));
+    assert_eq!(world.app.run_job("oauth.grants").await, 6);
+    assert_eq!(world.app.run_job("oauth.grants").await, 0);
+    for token in live {
+        world.refresh(&client, &token).await.good();
+    }
+}
