@@ -5,7 +5,7 @@ use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
@@ -222,6 +222,7 @@ impl App {
         }
         Background {
             jobs: self.runner.start(),
+            grace: self.config.server.shutdown_grace.duration(),
             stop,
             tasks,
         }
@@ -251,7 +252,10 @@ impl App {
 
     /// Ends what this process has begun: mail that waits goes out, and no revoker waits for this node.
     pub async fn stop(self) {
-        self.mailer.drain().await;
+        let grace = self.config.server.shutdown_grace.duration();
+        if timeout(grace, self.mailer.drain()).await.is_err() {
+            tracing::error!(?grace, "mail that waited is lost: the mail server takes too long");
+        }
         self.revocations.leave().await;
     }
 }
@@ -267,6 +271,7 @@ enum Chore {
 #[derive(Debug)]
 pub struct Background {
     jobs: Running,
+    grace: Duration,
     stop: watch::Sender<()>,
     tasks: JoinSet<()>,
 }
@@ -275,8 +280,13 @@ impl Background {
     /// Lets what has begun come to its end, and starts nothing more.
     pub async fn stop(mut self) {
         self.stop.send_replace(());
-        self.jobs.stop().await;
-        while self.tasks.join_next().await.is_some() {}
+        let all = async {
+            self.jobs.stop().await;
+            while self.tasks.join_next().await.is_some() {}
+        };
+        if timeout(self.grace, all).await.is_err() {
+            tracing::warn!(grace = ?self.grace, "a job takes too long and is given up");
+        }
     }
 }
 

@@ -82,9 +82,14 @@ async fn run_on(
             running.await
         }
     };
-    background.stop().await;
-    app.stop().await;
-    tracing::info!("stopped");
+    let rest = async {
+        background.stop().await;
+        app.stop().await;
+    };
+    tokio::select! {
+        () = rest => tracing::info!("stopped"),
+        () = asked_to_stop.next() => tracing::warn!("stopped at once: a job or mail may not have come to its end"),
+    }
     match ended {
         Ok(result) => result.map_err(Refused::from).map(|()| ExitCode::SUCCESS),
         Err(error) => Err(Refused::Because(format!("the server failed: {error}"))),

@@ -60,7 +60,7 @@ settings! {
         allow_plain_http: bool = false;
         /// A private address for `/metrics`, `/healthz` and `/readyz`; unset: no metrics are served.
         metrics_listen: Option<SocketAddr> = None;
-        /// How long open requests may take to finish when the server is told to stop.
+        /// How long open requests may take to finish when the server is told to stop; then jobs; then mail that waits.
         shutdown_grace: Span = Span::seconds(30);
         ;
         /// TLS, where it ends in this server.

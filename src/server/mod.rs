@@ -18,7 +18,7 @@ use actix_web::{
     web::Data,
 };
 
-use tokio::net::TcpSocket;
+use tokio::{net::TcpSocket, time::sleep};
 
 use crate::{
     config::Config,
@@ -77,6 +77,8 @@ const BACKLOG: u32 = 4096;
 /// How long a connection is kept open for the next request: longer than load balancers keep theirs (60 s), so
 /// that none sends a request into a connection that is being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a worker may take, told to stop, to look at the connections that were handed to it before.
+const HANDING_OVER: Duration = Duration::from_millis(200);
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -199,6 +201,12 @@ impl Handle {
     /// Takes no more connections; gracefully, requests that have begun are answered first, for as long as the
     /// configuration allows.
     pub async fn stop(&self, graceful: bool) {
+        if graceful {
+            // A worker that is told to stop closes what was handed to it and it has not looked at yet, though a request
+            // may be in it already: so first it gets no more, and a moment to look.
+            self.main.pause().await;
+            sleep(HANDING_OVER).await;
+        }
         let main = self.main.stop(graceful);
         let metrics = self.metrics.as_ref().map(|metrics| metrics.stop(graceful));
         main.await;
