@@ -122,7 +122,8 @@ impl App {
         .await?;
         let lease = config.revocation.lease.duration();
         let revocations = if serves {
-            Revocations::join(db.clone(), clock.clone(), entropy.clone(), lease).await?
+            let longest = oauth::longest_life(&config);
+            Revocations::join(db.clone(), clock.clone(), entropy.clone(), lease, longest).await?
         } else {
             Revocations::detached(db.clone(), clock.clone(), lease)
         };
@@ -250,7 +251,8 @@ impl App {
         self.authority.signing.reload(&mut connection).await
     }
 
-    /// Ends what this process has begun: mail that waits goes out, and no revoker waits for this node.
+    /// Ends what this process has begun: mail that waits goes out, for as long as the configuration allows, and no
+    /// revoker waits for this node.
     pub async fn stop(self) {
         let grace = self.config.server.shutdown_grace.duration();
         if timeout(grace, self.mailer.drain()).await.is_err() {
@@ -277,7 +279,8 @@ pub struct Background {
 }
 
 impl Background {
-    /// Lets what has begun come to its end, and starts nothing more.
+    /// Lets what has begun come to its end, for as long as the configuration allows, and starts nothing more. A job that is
+    /// given up is rolled back to its last batch, and goes on from there another time.
     pub async fn stop(mut self) {
         self.stop.send_replace(());
         let all = async {

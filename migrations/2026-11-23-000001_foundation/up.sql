@@ -237,9 +237,11 @@ COMMENT ON COLUMN derived_keys.retired_at IS 'From then on nothing opens or veri
 
 CREATE TABLE revocation_head (
     "only" boolean PRIMARY KEY DEFAULT true CHECK ("only"),
-    sequence bigint NOT NULL
+    sequence bigint NOT NULL,
+    keep_seconds bigint NOT NULL CHECK (keep_seconds >= 0)
 );
-INSERT INTO revocation_head (sequence) VALUES (0);
+COMMENT ON COLUMN revocation_head.keep_seconds IS 'The longest that a token of any node ever lives; it only grows.';
+INSERT INTO revocation_head (sequence, keep_seconds) VALUES (0, 0);
 
 CREATE TABLE revocations (
     sequence bigint PRIMARY KEY,

@@ -200,6 +200,7 @@ diesel::table! {
     revocation_head (only) {
         only -> Bool,
         sequence -> BigInt,
+        keep_seconds -> BigInt,
     }
 }
 

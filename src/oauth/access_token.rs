@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Authority, live_tokens::LiveToken};
 use crate::{
+    config::Config,
     crypto::{JwtType, Token},
     revocation::Subject,
     types::{ClientId, Fault, GrantId, ScopeSet, SessionId, TokenId, UserId},
@@ -218,8 +219,7 @@ fn verified(authority: &Authority, text: &str) -> Option<AccessToken> {
         principal,
         scopes: claims.scope,
         issued_at: claims.iat,
-        // A revocation is remembered for as long as tokens live by today's configuration: one that was issued
-        // under a longer lifetime must not outlive it.
+        // Whoever shortens the lifetime means the tokens that are out, too.
         expires_at: claims.exp.min(claims.iat.saturating_add(lifetime(authority))),
     })
 }
@@ -232,6 +232,14 @@ fn lifetime(authority: &Authority) -> i64 {
 /// How much later than a revocation a token of what it revokes may be minted: by a refresh that won before it, and
 /// was held up since, or by a node whose clock is ahead.
 const LATE: Duration = Duration::from_mins(5);
+
+/// How long what a node with this configuration gives in a session can live after it: the last access token comes of a
+/// code that was under way.
+#[must_use]
+pub fn longest_life(config: &Config) -> Duration {
+    let lifetimes = &config.lifetimes;
+    lifetimes.authorization_code.duration() + lifetimes.access_token.duration() + LATE
+}
 
 /// When no access token that was issued until `now` can be alive any more: how long a revocation has to be
 /// remembered.

@@ -37,6 +37,7 @@ mod token;
 mod userinfo;
 pub mod views;
 
+pub use access_token::longest_life;
 pub use authority::Authority;
 pub use block::{block_user, unblock_user};
 pub use disown::ConsentsAndGrants;

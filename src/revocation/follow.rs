@@ -42,7 +42,7 @@ impl Follower {
         let mut connection = self.within(self.db.listening()).await?;
         // The row comes first: from then on revokers wait for this node. Only then what they wrote before
         // is read. The row is written durably, as the connection does not have its own setting yet.
-        let begun = self.memory.now();
+        let begun = Moment::now();
         let head = self
             .within(store::register(
                 &mut connection,
@@ -106,7 +106,7 @@ impl Follower {
         let mut round = 0_u32;
         loop {
             loop {
-                let begun = self.memory.now();
+                let begun = Moment::now();
                 let reported = self.memory.applied();
                 let head = self
                     .within(store::renew(connection, self.node, reported))

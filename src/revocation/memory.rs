@@ -6,10 +6,11 @@ use std::{
         PoisonError, RwLock,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hashbrown::HashMap;
+use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 
 use super::model::{Applied, Entry, Subject};
@@ -21,13 +22,18 @@ const SHARDS: usize = 64;
 /// for alive what has expired by the clock of the node that removes the entry.
 pub(super) const GRACE: time::Duration = time::Duration::minutes(5);
 
+/// Of Linux, `Monotonic` stands still while the machine sleeps; of others, it is the one that there is.
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Monotonic;
+
 type Hook = Box<dyn Fn(Applied<'_>) + Send + Sync>;
 /// A subject, and when its entry is over, in seconds since 1970: 24 bytes together, good until 2106.
 type Shard = HashMap<Subject, u32>;
 
 pub(super) struct Memory {
-    origin: Instant,
-    /// When the lease runs out, in nanoseconds after `origin`.
+    /// When the lease runs out.
     deadline: AtomicU64,
     /// Every entry up to this sequence is in force here.
     applied: AtomicI64,
@@ -37,7 +43,8 @@ pub(super) struct Memory {
     hooks: RwLock<Vec<Hook>>,
 }
 
-/// A moment on the node's own monotonic clock.
+/// A moment on the node's own clock, in nanoseconds since some other: one that never steps, and goes on while the machine
+/// sleeps. A lease that another clock measured would be fresh on waking, though everybody else has long given it up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(u64);
 
@@ -45,12 +52,23 @@ impl Moment {
     pub(super) fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(nanoseconds(by)))
     }
+
+    /// How long it is until then.
+    pub(super) fn until(self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(Self::now().0))
+    }
+
+    pub(super) fn now() -> Self {
+        let now = clock_gettime(CLOCK);
+        let seconds = Duration::from_secs(u64::try_from(now.tv_sec).unwrap_or_default());
+        let rest = Duration::from_nanos(u64::try_from(now.tv_nsec).unwrap_or_default());
+        Self(nanoseconds(seconds.saturating_add(rest)))
+    }
 }
 
 impl Memory {
     pub(super) fn new() -> Self {
         Self {
-            origin: instant(),
             deadline: AtomicU64::new(0),
             applied: AtomicI64::new(0),
             epoch: AtomicU64::new(0),
@@ -59,22 +77,13 @@ impl Memory {
         }
     }
 
-    pub(super) fn now(&self) -> Moment {
-        Moment(nanoseconds(instant().duration_since(self.origin)))
-    }
-
-    /// How long it is until `moment`.
-    pub(super) fn until(&self, moment: Moment) -> Duration {
-        Duration::from_nanos(moment.0.saturating_sub(self.now().0))
-    }
-
     /// Whether the lease is fresh.
     pub(super) fn may_answer(&self) -> bool {
-        self.now().0 < self.deadline.load(Ordering::Acquire)
+        Moment::now().0 < self.deadline.load(Ordering::Acquire)
     }
 
     pub(super) fn lease_left(&self) -> Duration {
-        self.until(Moment(self.deadline.load(Ordering::Acquire)))
+        Moment(self.deadline.load(Ordering::Acquire)).until()
     }
 
     /// The node may answer until `moment`; called once all that the renewal showed has been applied.
@@ -175,12 +184,4 @@ fn seconds(at: OffsetDateTime) -> u32 {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a lease is measured on the clock that never steps, not on the time of day that tests move"
-)]
-fn instant() -> Instant {
-    Instant::now()
 }

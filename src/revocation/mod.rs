@@ -90,12 +90,21 @@ impl Recorded {
 
 impl Revocations {
     /// Enters this process as a node, loads the live part of the log, and starts to follow it. `lease` is
-    /// how long the node answers from memory after it last heard from the database.
+    /// how long the node answers from memory after it last heard from the database; `longest`, how long what it
+    /// issues can live. Whoever revokes may be configured otherwise: the log keeps what lasts for the longest that
+    /// any node ever said.
     ///
     /// # Errors
     ///
     /// If the database is out of reach or the log makes no sense.
-    pub async fn join(db: Db, clock: Clock, entropy: Entropy, lease: Duration) -> Result<Self, Fault> {
+    pub async fn join(
+        db: Db,
+        clock: Clock,
+        entropy: Entropy,
+        lease: Duration,
+        longest: Duration,
+    ) -> Result<Self, Fault> {
+        store::keep_for(&mut *db.connection().await?, longest).await?;
         let memory = Arc::new(Memory::new());
         let id = NodeId::new(&clock, &entropy);
         let follower = Follower {
@@ -149,9 +158,21 @@ impl Revocations {
         if revocations.is_empty() {
             return Ok(Recorded::nothing());
         }
+        let (sequence, keep_seconds) = store::append(connection, at, revocations).await?;
+        let least = at + time::Duration::seconds(keep_seconds);
         Ok(Recorded {
-            sequence: Some(store::append(connection, at, revocations).await?),
-            entries: revocations.to_vec(),
+            sequence: Some(sequence),
+            entries: revocations
+                .iter()
+                .map(|entry| Revocation {
+                    until: if entry.until > at {
+                        entry.until.max(least)
+                    } else {
+                        entry.until
+                    },
+                    ..*entry
+                })
+                .collect(),
         })
     }
 

@@ -97,7 +97,8 @@ impl Reason {
 pub struct Revocation {
     pub subject: Subject,
     pub reason: Reason,
-    /// When nothing that it takes back can be alive any more; until then [`View::is_revoked`] says yes.
+    /// When nothing that it takes back can be alive any more by this node's configuration; until then, and for as long
+    /// as any node's asks for, [`View::is_revoked`] says yes.
     ///
     /// Where the subject itself can come back (a person unblocked, a client enabled again) or goes on
     /// (a client changed), this is the time of the act: every node drops its cached copies, and what the

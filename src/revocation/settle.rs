@@ -6,6 +6,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Recorded, Revocations,
+    memory::Moment,
     model::{Behind, Revocation},
     store,
 };
@@ -28,7 +29,7 @@ impl Revocations {
             return;
         };
         let memory = &self.shared.memory;
-        let begun = memory.now();
+        let begun = Moment::now();
         let now = self.shared.clock.now();
         for Revocation { subject, until, .. } in &recorded.entries {
             memory.refuse(subject, *until, now);
@@ -40,7 +41,7 @@ impl Revocations {
         let mut first_look: Option<Vec<Behind>> = None;
         let mut limit = begun.plus(with_drift(self.shared.lease));
         loop {
-            let left = memory.until(limit);
+            let left = limit.until();
             match timeout(left, self.behind(sequence, own)).await {
                 Ok(Ok(behind)) if behind.is_empty() => return,
                 Ok(Ok(behind)) => {
@@ -48,7 +49,7 @@ impl Revocations {
                     // for the limit.
                     if first_look.is_none() {
                         let longest = behind.iter().map(|node| node.lease).max().unwrap_or_default();
-                        limit = memory.now().plus(with_drift(longest));
+                        limit = Moment::now().plus(with_drift(longest));
                         first_look = Some(behind);
                     }
                 }
@@ -57,7 +58,7 @@ impl Revocations {
                 }
                 Err(_) => {}
             }
-            let left = memory.until(limit);
+            let left = limit.until();
             if left.is_zero() {
                 break;
             }

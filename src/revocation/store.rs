@@ -25,27 +25,39 @@ struct Sequence {
     sequence: i64,
 }
 
-/// Appends to the log and tells the nodes; returns the sequence of the last entry. The row of the head is
-/// locked until the transaction ends, so sequences have no gap and become visible in order.
+#[derive(QueryableByName)]
+struct Appended {
+    #[diesel(sql_type = BigInt)]
+    sequence: i64,
+    #[diesel(sql_type = BigInt)]
+    keep_seconds: i64,
+}
+
+/// Appends to the log and tells the nodes; returns the sequence of the last entry, and for how many seconds what lasts is
+/// kept at the least. The row of the head is locked until the transaction ends, so sequences have no gap and become visible
+/// in order.
 pub(super) async fn append(
     connection: &mut AsyncPgConnection,
     at: OffsetDateTime,
     entries: &[Revocation],
-) -> Result<i64, Fault> {
+) -> Result<(i64, i64), Fault> {
     let count = i64::try_from(entries.len()).map_err(Fault::internal)?;
     let kinds: Vec<_> = entries.iter().map(|entry| entry.subject.kind()).collect();
     let subjects: Vec<_> = entries.iter().map(|entry| entry.subject.id()).collect();
     let reasons: Vec<_> = entries.iter().map(|entry| entry.reason.name()).collect();
     let untils: Vec<_> = entries.iter().map(|entry| entry.until).collect();
-    let head: Sequence = diesel::sql_query(
+    let head: Appended = diesel::sql_query(
         "WITH head AS (
-             UPDATE revocation_head SET sequence = sequence + $1 RETURNING sequence
+             UPDATE revocation_head SET sequence = sequence + $1 RETURNING sequence, keep_seconds
          ), appended AS (
              INSERT INTO revocations (sequence, kind, subject, reason, at, until)
-             SELECT head.sequence - $1 + entry.place, entry.kind, entry.subject, entry.reason, $2, entry.until
+             SELECT head.sequence - $1 + entry.place, entry.kind, entry.subject, entry.reason, $2,
+                    CASE WHEN entry.until > $2
+                        THEN greatest(entry.until, $2 + head.keep_seconds * interval '1 second')
+                        ELSE entry.until END
              FROM head, unnest($3, $4, $5, $6) WITH ORDINALITY AS entry (kind, subject, reason, until, place)
          )
-         SELECT sequence, pg_notify('claviger_revocations', sequence::text)::text AS told FROM head",
+         SELECT sequence, keep_seconds, pg_notify('claviger_revocations', sequence::text)::text AS told FROM head",
     )
     .bind::<BigInt, _>(count)
     .bind::<Timestamptz, _>(at)
@@ -55,7 +67,7 @@ pub(super) async fn append(
     .bind::<Array<Timestamptz>, _>(untils)
     .get_result(connection)
     .await?;
-    Ok(head.sequence)
+    Ok((head.sequence, head.keep_seconds))
 }
 
 /// The sequence of the last entry.
@@ -106,6 +118,16 @@ fn subject_from(kind: &str, id: &str) -> Result<Option<Subject>, crate::types::I
         "client" => Subject::Client(id.parse()?),
         _ => return Ok(None),
     }))
+}
+
+/// Says that a node may issue what lives for so long. Its row would not do: what it issued outlives its stop, and a
+/// change of its configuration.
+pub(super) async fn keep_for(connection: &mut AsyncPgConnection, longest: Duration) -> Result<(), Fault> {
+    diesel::sql_query("UPDATE revocation_head SET keep_seconds = $1 WHERE keep_seconds < $1")
+        .bind::<BigInt, _>(i64::try_from(longest.as_secs()).map_err(Fault::internal)?)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Enters a node, or one whose row was removed meanwhile; its lease begins. Returns the head of the log.

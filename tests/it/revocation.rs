@@ -6,6 +6,7 @@ use std::{
 };
 
 use claviger::{
+    config::Span,
     db::Db,
     jobs::{Run, Runner},
     revocation::{Applied, Reason, Revocation, Revocations, Subject, cleanup},
@@ -19,6 +20,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
+use crate::oauth::flow::{World, cheap_passwords, text};
 use crate::support::{
     app::TestApp,
     cluster::{PATIENCE, TestDatabase, fresh_database},
@@ -42,9 +44,15 @@ impl Node {
     async fn join(url: &str, lease: Duration) -> Self {
         let db = Db::new(url, 8, PATIENCE);
         let clock = Clock::system();
-        let revocations = Revocations::join(db.clone(), clock.clone(), Entropy::system(), lease)
-            .await
-            .unwrap();
+        let revocations = Revocations::join(
+            db.clone(),
+            clock.clone(),
+            Entropy::system(),
+            lease,
+            Duration::ZERO,
+        )
+        .await
+        .unwrap();
         Self {
             db,
             clock,
@@ -488,9 +496,15 @@ async fn entries_go_when_nothing_they_take_back_can_be_alive() {
     let db = Db::new(&database.server_url, 4, PATIENCE);
     let (clock, hand) = Clock::manual(Clock::system().now());
     let lease = Duration::from_millis(40);
-    let revocations = Revocations::join(db.clone(), clock.clone(), Entropy::system(), lease)
-        .await
-        .unwrap();
+    let revocations = Revocations::join(
+        db.clone(),
+        clock.clone(),
+        Entropy::system(),
+        lease,
+        Duration::ZERO,
+    )
+    .await
+    .unwrap();
     let subjects: Vec<_> = (0..25).map(|_| some_grant()).collect();
     revoke(&db, &clock, &revocations, &subjects).await;
     let runner = Runner::new(db.clone(), clock.clone(), vec![cleanup(LONG, 10)]);
@@ -638,4 +652,51 @@ async fn go_through(database: &TestDatabase, events: &[Event]) {
         until("the node answers again", async || node.answers()).await;
         assert!(settled.iter().all(|subject| node.refuses(subject)));
     }
+}
+
+#[tokio::test]
+async fn what_one_node_takes_back_is_remembered_for_as_long_as_another_lets_it_live() {
+    let mut app = TestApp::with(|config| {
+        cheap_passwords(config);
+        config.lifetimes.access_token = Span::minutes(60);
+    })
+    .await;
+    let mut long = app.config();
+    cheap_passwords(&mut long);
+    long.issuer = Some(app.config.issuer().parse().unwrap());
+    long.lifetimes.access_token = Span::minutes(60);
+    let mut brief = long.clone();
+    brief.lifetimes.access_token = Span::minutes(1);
+    brief.lifetimes.authorization_code = Span::minutes(1);
+    let urls = app.urls();
+    app.add_node(brief, urls.clone()).await;
+    let mut world = World::of(app).await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let revoked = world.tokens(&browser, &client).await;
+    let live = world.tokens(&browser, &client).await;
+
+    // By a node whose own tokens would be long dead.
+    let refresh_token = text(&revoked, "refresh_token");
+    let fields = [("token", refresh_token.as_str())];
+    world
+        .post_as_to(&world.app.nodes[1], &client, "/oauth/revoke", &fields)
+        .await;
+    world.app.advance(Duration::from_mins(30));
+    world.app.run_job("revocation.cleanup").await;
+    // One that starts now knows what the log says, and nothing else.
+    world.app.add_node(long, urls).await;
+    for node in [0, 2] {
+        for (tokens, active) in [(&revoked, false), (&live, true)] {
+            let token = text(tokens, "access_token");
+            let node = &world.app.nodes[node];
+            let told = world
+                .post_as_to(node, &client, "/oauth/introspect", &[("token", &token)])
+                .await;
+            assert_eq!(told.good()["active"], active);
+        }
+    }
+    world.app.advance(Duration::from_mins(45));
+    world.app.run_job("revocation.cleanup").await;
+    assert_eq!(world.number("SELECT count(*) FROM revocations").await, 0);
 }
