@@ -206,6 +206,27 @@ mod tests {
     }
 
     #[test]
+    fn an_issuer_is_a_url_and_nothing_more() {
+        let load = |issuer| load(None, &Environment::from_iter([("CLAVIGER_ISSUER", issuer)]));
+        for bad in [
+            "https://id.example/?tenant=one",
+            "https://id.example/#here",
+            "https://ada@id.example/",
+            "ftp://id.example/",
+            "id.example",
+        ] {
+            let error = load(bad).expect_err(bad).to_string();
+            assert!(error.to_lowercase().contains("issuer"), "{error}");
+        }
+        for (good, issuer) in [
+            ("https://id.example/", "https://id.example"),
+            ("https://id.example/tenant/one", "https://id.example/tenant/one"),
+        ] {
+            assert_eq!(load(good).expect(good).issuer(), issuer);
+        }
+    }
+
+    #[test]
     fn a_file_is_checked_with_its_line() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(

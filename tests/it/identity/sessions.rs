@@ -261,3 +261,43 @@ async fn neither_cookie_nor_address_of_a_session_is_at_rest_and_contexts_are_sea
         "127.0.0.1"
     );
 }
+
+#[tokio::test]
+async fn under_https_cookies_are_for_this_host_and_never_sent_in_clear() {
+    let app = TestApp::with(|config| config.issuer = Some("https://id.example".parse().unwrap())).await;
+    person(&app, "ada@example.com").await;
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let cookies_of = |answer: &reqwest::Response| -> Vec<String> {
+        let all = answer.headers().get_all("set-cookie").iter();
+        all.map(|cookie| cookie.to_str().unwrap().to_owned()).collect()
+    };
+    let page = client.get(app.url("/sign-in")).send().await.unwrap();
+    let mut cookies = cookies_of(&page);
+    let first = cookies[0].split(';').next().unwrap().to_owned();
+    let html = page.text().await.unwrap();
+    let token = html.split("name=\"csrf_token\" value=\"").nth(1).unwrap();
+    let token = token.split('"').next().unwrap();
+    let signed_in = client
+        .post(app.url("/sign-in"))
+        .header("cookie", first)
+        .form(&[
+            ("csrf_token", token),
+            ("email", "ada@example.com"),
+            ("password", PASSWORD),
+        ])
+        .send()
+        .await
+        .unwrap();
+    cookies.extend(cookies_of(&signed_in));
+    assert!(cookies.len() >= 3, "browser, session, known browser: {cookies:?}");
+    for cookie in cookies {
+        assert!(cookie.starts_with("__Host-claviger-"), "{cookie}");
+        for attribute in ["; Secure", "; HttpOnly", "; SameSite=Lax", "; Path=/"] {
+            assert!(cookie.contains(attribute), "{attribute}: {cookie}");
+        }
+        assert!(!cookie.contains("Domain"), "{cookie}");
+    }
+}

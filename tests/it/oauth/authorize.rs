@@ -519,6 +519,23 @@ async fn a_login_can_be_asked_for_again() {
 }
 
 #[tokio::test]
+async fn scopes_are_told_apart_by_case_and_not_by_order() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    world.login(&browser, &client).await;
+    // The same ones in another order, and one of them twice, need no question.
+    let ask = world
+        .ask(&client)
+        .with("scope", "offline_access email email openid profile");
+    assert!(parameter(&landed(&browser.get(&ask.path()).await), "code").is_some());
+    for other in ["openid Email", "openid \u{e9}mail", "openid \"email\""] {
+        let page = browser.get(&world.ask(&client).with("scope", other).path()).await;
+        assert_eq!(error_of(&world, &page), "invalid_scope", "{other}");
+    }
+}
+
+#[tokio::test]
 async fn the_age_of_a_login_is_measured_when_the_request_is_answered() {
     let world = World::start().await;
     let client = world.confidential().await;

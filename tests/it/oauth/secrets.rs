@@ -224,3 +224,37 @@ async fn no_secret_is_logged_or_at_rest() {
         }
     }
 }
+
+#[tokio::test]
+async fn nothing_is_short_enough_to_be_guessed() {
+    let world = World::start().await;
+    let browser = world.browser().await;
+    let client = world.confidential().await;
+    let bytes = |text: &str| claviger::crypto::decode_base64url(text).unwrap().len();
+    // 256 bits, all of them random.
+    let cookies = browser.cookies("/");
+    for name in ["claviger-browser", "claviger-session"] {
+        let cookie = cookies.split("; ").find_map(|cookie| {
+            let (own, value) = cookie.split_once('=')?;
+            (own == name).then_some(value)
+        });
+        // Behind the dot of the browser's stands when it ends.
+        let token = cookie.and_then(|cookie| cookie.split('.').next());
+        assert_eq!(token.map(bytes), Some(32), "{name}");
+    }
+    let secret = client.secret.clone().unwrap();
+    assert_eq!(secret.strip_prefix("cs_").map(bytes), Some(32));
+    // The key's id, the grant's, the generation, and a MAC of 256 bits, of which no bit is idle.
+    let tokens = world.tokens(&browser, &client).await;
+    let refresh_token = text(&tokens, "refresh_token");
+    let raw = claviger::crypto::decode_base64url(refresh_token.strip_prefix("rt_").unwrap()).unwrap();
+    assert_eq!(raw.len(), 4 + 16 + 4 + 32);
+    for bit in (24 * 8..raw.len() * 8).step_by(37) {
+        let mut forged = raw.clone();
+        forged[bit / 8] ^= 1 << (bit % 8);
+        let forged = format!("rt_{}", claviger::crypto::encode_base64url(&forged));
+        let refused = world.refresh(&client, &forged).await;
+        assert_eq!(refused.error(), (400, "invalid_grant".to_owned()), "{bit}");
+    }
+    world.refresh(&client, &refresh_token).await.good();
+}
