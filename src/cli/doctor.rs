@@ -10,7 +10,8 @@ use super::{Refused, issuer, output::say, reach};
 use crate::{
     app,
     config::{Config, Environment, MasterKeySource},
-    db::{self, Inspection},
+    crypto::Keyring,
+    db::{self, Db, Inspection},
     types::{Clock, Entropy},
 };
 
@@ -36,12 +37,13 @@ const TOO_LITTLE_SPACE: u64 = 256 << 20;
 pub(super) async fn run(config: Config, environment: &Environment) -> Result<(), Refused> {
     let mut findings: Vec<(&str, Finding)> = Vec::new();
     // First, since a database of our own cannot be started without.
-    findings.push(("master key", master_key(&config)));
+    let (finding, masters) = master_key(&config);
+    findings.push(("master key", finding));
     findings.push(("disk space", disk_space(&config.data_dir)));
     match reach::database(&config, environment).await {
         Err(error) => findings.push(("database", Fail(error.to_string()))),
         Ok(reached) => {
-            findings.extend(database(&reached.urls).await);
+            findings.extend(database(&reached.urls, &masters).await);
             reached.leave().await;
         }
     }
@@ -69,35 +71,63 @@ pub(super) async fn run(config: Config, environment: &Environment) -> Result<(),
     }
 }
 
-fn master_key(config: &Config) -> Finding {
+/// How the master keys are, and their ids, newest first.
+fn master_key(config: &Config) -> (Finding, Vec<String>) {
+    let alone = |finding| (finding, Vec::new());
     let source = match config.master_key.source {
         MasterKeySource::Env => "the configuration's value".to_owned(),
         MasterKeySource::File => {
             let path = app::master_key_path(config);
             match std::fs::metadata(&path) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    return Warn(format!(
+                    return alone(Warn(format!(
                         "{} is made at the first start; back it up then",
                         path.display()
-                    ));
+                    )));
                 }
-                Err(error) => return Fail(format!("{}: {error}", path.display())),
+                Err(error) => return alone(Fail(format!("{}: {error}", path.display()))),
                 Ok(found) if found.permissions().mode() & 0o077 != 0 => {
-                    return Fail(format!(
+                    return alone(Fail(format!(
                         "others can read {}: run `chmod 600` on it",
                         path.display()
-                    ));
+                    )));
                 }
                 Ok(_) => path.display().to_string(),
             }
         }
     };
     match app::master_keys(config, &Entropy::system()) {
-        Ok(keys) => Well(format!(
-            "{} from {source}; keep a copy beside your backups",
-            keys.ids().count()
+        Ok(keys) => {
+            let ids: Vec<String> = keys.ids().map(str::to_owned).collect();
+            let text = format!("{} from {source}; keep a copy beside your backups", ids.len());
+            (Well(text), ids)
+        }
+        Err(error) => alone(Fail(error.to_string())),
+    }
+}
+
+/// Whether this node can open what is at rest, and what is still under a master key that should be left behind.
+async fn derived_keys(urls: &app::DatabaseUrls, masters: &[String]) -> Finding {
+    let used = async {
+        let db = Db::new(&urls.server, 1, PATIENCE);
+        Keyring::masters_in_use(&mut *db.connection().await?, Clock::system().now()).await
+    };
+    let used = match used.await {
+        Err(fault) => return Fail(fault.to_string()),
+        Ok(used) => used,
+    };
+    if let Some((missing, keys)) = used.iter().find(|(id, _)| !masters.contains(id)) {
+        return Fail(format!(
+            "{keys} come from the master key {missing}, which is not here: add it to the others, or nothing that they \
+             sealed or signed can be told good from bad"
+        ));
+    }
+    match used.iter().find(|(id, _)| masters.first() != Some(*id)) {
+        Some((older, keys)) => Warn(format!(
+            "{keys} still come from the older master key {older}: `claviger keys rotate` makes new ones, `claviger \
+             keys list` shows what hangs on the old"
         )),
-        Err(error) => Fail(error.to_string()),
+        None => Well("all come from the newest master key".to_owned()),
     }
 }
 
@@ -122,7 +152,7 @@ fn disk_space(folder: &Path) -> Finding {
     }
 }
 
-async fn database(urls: &app::DatabaseUrls) -> Vec<(&'static str, Finding)> {
+async fn database(urls: &app::DatabaseUrls, masters: &[String]) -> Vec<(&'static str, Finding)> {
     let asked = Clock::system().now();
     let inspection = match timeout(PATIENCE, db::inspect(&urls.server)).await {
         Err(_) => return vec![("database", Fail("it does not answer within 5 seconds".to_owned()))],
@@ -138,20 +168,26 @@ async fn database(urls: &app::DatabaseUrls) -> Vec<(&'static str, Finding)> {
             inspection.version
         ))
     };
-    let migrations = match db::pending_migrations(&urls.owner).await {
-        Err(fault) => Fail(fault.to_string()),
-        Ok(pending) if pending.is_empty() => Well("all applied".to_owned()),
-        Ok(pending) => Warn(format!(
-            "{} to apply: `claviger migrate` does, or the next start",
-            pending.len()
-        )),
-    };
-    vec![
+    let mut findings = vec![
         ("database", version),
         ("durability", durability(&inspection)),
         ("clock", clock(&inspection, asked, answered)),
-        ("migrations", migrations),
-    ]
+    ];
+    match db::pending_migrations(&urls.owner).await {
+        Err(fault) => findings.push(("migrations", Fail(fault.to_string()))),
+        Ok(pending) if pending.is_empty() => {
+            findings.push(("migrations", Well("all applied".to_owned())));
+            findings.push(("derived keys", derived_keys(urls, masters).await));
+        }
+        Ok(pending) => {
+            let text = format!(
+                "{} to apply: `claviger migrate` does, or the next start",
+                pending.len()
+            );
+            findings.push(("migrations", Warn(text)));
+        }
+    }
+    findings
 }
 
 fn durability(inspection: &Inspection) -> Finding {

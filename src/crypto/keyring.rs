@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
@@ -84,6 +84,24 @@ pub struct Keyring {
 }
 
 impl Keyring {
+    /// The master keys that keys in use come from, each with how many.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn masters_in_use(
+        connection: &mut AsyncPgConnection,
+        now: OffsetDateTime,
+    ) -> Result<BTreeMap<String, usize>, Fault> {
+        let mut used = BTreeMap::new();
+        for record in store::all(connection).await? {
+            if !record.is_retired(now) {
+                *used.entry(record.master_key_id).or_default() += 1;
+            }
+        }
+        Ok(used)
+    }
+
     /// How long before a new key seals, and before one that an operator retires ends: every node has read of it by
     /// then.
     pub const LEAD: Duration = Duration::from_secs(30);

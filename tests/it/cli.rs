@@ -5,7 +5,10 @@ use std::net::TcpListener;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{app::TestApp, program::Program};
+use crate::support::{
+    app::{MASTER_KEY, TestApp},
+    program::Program,
+};
 
 const PASSWORD: &str = "a lantern over the harbour";
 
@@ -418,6 +421,28 @@ async fn doctor_says_what_to_mend() {
         .run(&["doctor"])
         .await;
     assert!(other.out.contains("FAIL  issuer"), "{}", other.out);
+}
+
+#[tokio::test]
+async fn doctor_names_a_master_key_that_is_missing_or_old() {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let newer = "dGhlIG5ld2VyIG9uZSBvZiB0d28gbWFzdGVyIGtleXM=";
+    let doctor = async |keys: &str| {
+        let answer = Program::beside(&app)
+            .with("CLAVIGER_MASTER_KEY__VALUE", keys)
+            .run(&["doctor"])
+            .await;
+        let line = answer.out.lines().find(|line| line.contains("derived keys"));
+        line.expect("a line about the derived keys").to_owned()
+    };
+    let line = doctor(MASTER_KEY).await;
+    assert!(line.starts_with("ok  "), "{line}");
+    let line = doctor(&format!("{newer},{MASTER_KEY}")).await;
+    assert!(line.starts_with("warn"), "{line}");
+    assert!(line.contains("`claviger keys rotate`"), "{line}");
+    let line = doctor(newer).await;
+    assert!(line.starts_with("FAIL"), "{line}");
+    assert!(line.contains("which is not here"), "{line}");
 }
 
 #[tokio::test]

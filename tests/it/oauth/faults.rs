@@ -1,7 +1,9 @@
 //! What is killed, cut off or walks away in the middle leaves nothing half-done and loses nothing acknowledged.
 
 use std::{
+    fs::Permissions,
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, Command, Stdio},
     sync::{
@@ -19,9 +21,16 @@ use reqwest::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio_postgres::NoTls;
 
 use super::flow::{Answer, Client, World, answer, cheap_passwords, landed, parameter, text};
-use crate::support::{app::TestApp, cluster::TestDatabase, logs, proxy::Proxy, wait::until};
+use crate::support::{
+    app::TestApp,
+    cluster::{TestDatabase, fresh_database},
+    logs,
+    proxy::Proxy,
+    wait::until,
+};
 
 /// A client that may ask again for a minute: the clock stands still, so it always may.
 async fn patient_client(world: &World) -> Client {
@@ -64,12 +73,15 @@ fn assert_cause_is_logged(answer: &Answer) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_database_costs_no_client_its_grant() {
+/// A server with a cluster that no other test has: it may be killed, or run out of room.
+async fn on_a_database_of_its_own(programs: Option<&Path>) -> (TempDir, Cluster, World) {
     let folder = TempDir::new().unwrap();
     let mut options = Options::new(folder.path());
     options.path = std::env::var_os("PATH");
-    options.bin_dir = std::env::var_os("CLAVIGER_PG_BIN").map(Into::into);
+    options.bin_dir = match programs {
+        Some(folder) => Some(folder.to_owned()),
+        None => std::env::var_os("CLAVIGER_PG_BIN").map(Into::into),
+    };
     let cluster = Cluster::start(options).await.unwrap();
     let mut app = TestApp::nodes(0).await;
     app.database = TestDatabase {
@@ -82,7 +94,13 @@ async fn a_killed_database_costs_no_client_its_grant() {
     config.database.migrate_on_start = true;
     let urls = app.urls();
     app.add_node(config, urls).await;
-    let world = Arc::new(World::of(app).await);
+    (folder, cluster, World::of(app).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_database_costs_no_client_its_grant() {
+    let (_folder, cluster, world) = on_a_database_of_its_own(None).await;
+    let world = Arc::new(world);
 
     let browser = world.browser().await;
     let mut holders = Vec::new();
@@ -136,6 +154,81 @@ async fn a_killed_database_costs_no_client_its_grant() {
         .refresh(&holders[0].0, &text(&revoked, "refresh_token"))
         .await;
     assert_eq!(again.error(), (400, "invalid_grant".to_owned()));
+    drop(world);
+    cluster.stop().await;
+}
+
+/// PostgreSQL's programs, of which the server may have no file above 17 MiB: it takes that for the end of the disk.
+async fn programs_for_a_small_disk() -> TempDir {
+    let database = fresh_database().await;
+    let (client, connection) = tokio_postgres::connect(&database.owner_url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let row = client
+        .query_one("SELECT setting FROM pg_config WHERE name = 'BINDIR'", &[])
+        .await
+        .unwrap();
+    let real: String = row.get(0);
+    let folder = TempDir::new().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    // In blocks of 512 bytes; a file of the log has 16 MiB.
+    for (name, limit) in [("initdb", "unlimited"), ("postgres", "34816")] {
+        let script = format!("#!/bin/sh\nulimit -S -f {limit}\nexec '{real}/{name}' \"$@\"\n");
+        let path = folder.path().join(name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_what_needs_room_and_loses_nothing() {
+    let programs = programs_for_a_small_disk().await;
+    let (_folder, cluster, world) = on_a_database_of_its_own(Some(programs.path())).await;
+    let client = patient_client(&world).await;
+    let browser = world.browser().await;
+    let held = text(&world.tokens(&browser, &client).await, "refresh_token");
+    // The trail is filled to the end, and nobody looks for room between what is there.
+    let owner = world.database().await;
+    owner
+        .execute("ALTER TABLE audit_records SET (autovacuum_enabled = off)", &[])
+        .await
+        .unwrap();
+    let filler = "INSERT INTO audit_records (at, actor_kind, action, subject_kind, outcome, details)
+        SELECT now(), 'system', 'filler', 'system', 'done', jsonb_build_object('filler', repeat('x', 100))
+        FROM generate_series(1, 5000)";
+    while owner.execute(filler, &[]).await.is_ok() {}
+
+    let mut refused = None;
+    for _ in 0..50 {
+        let login = world.login(&browser, &client).await;
+        let answer = world.redeem(&client, &login).await;
+        if answer.status != StatusCode::OK {
+            refused = Some((login, answer));
+            break;
+        }
+    }
+    let (login, answer) = refused.expect("a redemption for which there is no room");
+    assert_eq!(
+        answer.error(),
+        (503, "temporarily_unavailable".to_owned()),
+        "{}",
+        answer.text
+    );
+    assert!(!answer.header("retry-after").is_empty());
+    let grants = world.number("SELECT count(*) FROM grants").await;
+    let records = "SELECT count(*) FROM audit_records WHERE action = 'grant.created'";
+    assert_eq!(world.number(records).await, grants);
+    // What needs no room goes on.
+    let next = world.refresh(&client, &held).await.good();
+    assert!(world.is_active(&client, &text(&next, "access_token")).await);
+
+    // Whoever runs the server makes room.
+    owner
+        .batch_execute("ALTER TABLE audit_records DISABLE TRIGGER append_only; TRUNCATE audit_records")
+        .await
+        .unwrap();
+    world.redeem(&client, &login).await.good();
+    world.refresh(&client, &text(&next, "refresh_token")).await.good();
     drop(world);
     cluster.stop().await;
 }
