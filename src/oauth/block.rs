@@ -2,7 +2,7 @@
 
 use super::{
     Authority,
-    grants::{self, RevokedReason},
+    grants::{self, RevokedReason, Which},
 };
 use crate::{
     accounts,
@@ -26,8 +26,7 @@ pub async fn block_user(authority: &Authority, user: UserId, actor: Actor) -> Re
         authority.settle_others(transaction).await?;
         return Ok(false);
     };
-    let held = grants::of_user(&mut transaction, user).await?;
-    let revoked = grants::revoke(&mut transaction, &held, RevokedReason::Blocked, now).await?;
+    let revoked = grants::revoke(&mut transaction, Which::Of(user), RevokedReason::Blocked, now).await?;
     let account = accounts::personal_account_of(&mut transaction, user).await?;
     Record::done(now, actor, Action::UserBlocked, Subject::User(user))
         .account(account)

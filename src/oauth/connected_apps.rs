@@ -8,7 +8,7 @@ use super::{
     Authority,
     clients::Client,
     consent::{self, Consent},
-    grants::{self, Grant, RevokedReason},
+    grants::{self, Grant, RevokedReason, Which},
 };
 use crate::{
     audit::{Action, Actor, Record, Subject},
@@ -83,9 +83,8 @@ pub async fn disconnect(
         authority.settle_others(transaction).await?;
         return Ok(false);
     }
-    // Those that have expired too: their last access token may be younger than they.
-    let given = grants::of_user_at_client(&mut transaction, user, client.id).await?;
-    let revoked = grants::revoke(&mut transaction, &given, RevokedReason::Withdrawn, now).await?;
+    let given = Which::To(user, client.id);
+    let revoked = grants::revoke(&mut transaction, given, RevokedReason::Withdrawn, now).await?;
     Record::done(
         now,
         Actor::User(user),
@@ -123,7 +122,7 @@ pub async fn end_grant(
         .await?
         .is_some_and(|grant| grant.user_id == user && grant.client_id == client.id);
     if !own
-        || grants::revoke(&mut transaction, &[grant], RevokedReason::Withdrawn, now)
+        || grants::revoke(&mut transaction, Which::One(grant), RevokedReason::Withdrawn, now)
             .await?
             .is_empty()
     {

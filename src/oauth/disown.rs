@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     Authority, clients, consent,
-    grants::{self, RevokedReason},
+    grants::{self, RevokedReason, Which},
 };
 use crate::{
     audit::{Action, Actor, Record, Subject},
@@ -38,8 +38,7 @@ async fn take_back(
     let now = authority.clock.now();
     // First the consents: a redemption that runs beside this one holds the row, and its grant is seen below.
     let disconnected = consent::remove_all(connection, user).await?;
-    let held = grants::of_user(connection, user).await?;
-    let revoked = grants::revoke(connection, &held, RevokedReason::Disowned, now).await?;
+    let revoked = grants::revoke(connection, Which::Of(user), RevokedReason::Disowned, now).await?;
     for id in disconnected {
         let client = clients::client(connection, id).await?;
         Record::done(

@@ -64,13 +64,16 @@ pub fn jobs(authority: &Authority) -> Vec<Job> {
                 if !seals.keyring.is_superseding(Purpose::ClientContext) {
                     return count(done);
                 }
+                let mut after = None;
                 loop {
-                    let anew =
-                        grants::reseal_contexts(&mut *db.connection().await?, &seals.keyring, batch).await?;
+                    let mut connection = db.connection().await?;
+                    let (anew, last) =
+                        grants::reseal_contexts(&mut connection, &seals.keyring, after, batch).await?;
                     done += anew;
-                    if anew == 0 {
+                    if last.is_none() {
                         return count(done);
                     }
+                    after = last;
                 }
             }
         }),

@@ -3,11 +3,11 @@
 use super::{
     Authority,
     clients::Client,
-    grants::{self, Grant, RevokedReason},
+    grants::{self, Grant, RevokedReason, Which},
     refusal,
 };
 use crate::{
-    audit::{Action, Actor, Record, Subject},
+    audit::{Action, Record},
     revocation::{self, Reason},
     types::{ClientContext, CodeId, Fault},
 };
@@ -40,22 +40,19 @@ pub(super) async fn revoke(
 ) -> Result<(), Fault> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
-    let revoked = grants::revoke(&mut transaction, &[grant.id], RevokedReason::Replay, now).await?;
+    let revoked = grants::revoke(&mut transaction, Which::One(grant.id), RevokedReason::Replay, now).await?;
     if revoked.is_empty() {
         authority.settle_others(transaction).await?;
         return refusal::of_grant(authority, client, grant, "it was revoked before", context).await;
     }
-    Record::refused(
+    grants::record(
+        Record::refused,
         now,
-        Actor::Client(client.id),
+        client,
         Action::GrantReplayed,
-        Subject::Grant(grant.id),
+        (grant.id, grant.user_id),
+        context,
     )
-    .account(client.account_id)
-    .from(context)
-    .detail("user", grant.user_id.to_string())
-    .detail("client", client.id.to_string())
-    .detail("app", client.registration.name.as_str())
     .detail("presented", what)
     .write(&mut transaction)
     .await?;

@@ -4,7 +4,7 @@ use super::{
     Authority, EndpointError,
     access_token::{self, Principal},
     clients::{Client, Presented, authenticate},
-    grants::{self, RevokedReason},
+    grants::{self, RevokedReason, Which},
     refresh_token::RefreshToken,
     refusal,
 };
@@ -59,23 +59,25 @@ async fn revoke_grant(
         drop(transaction);
         return refusal::of_grant(authority, client, &grant, "it is another client's", context).await;
     }
-    if grants::revoke(&mut transaction, &[grant.id], RevokedReason::ClientRequest, now)
-        .await?
-        .is_empty()
+    if grants::revoke(
+        &mut transaction,
+        Which::One(grant.id),
+        RevokedReason::ClientRequest,
+        now,
+    )
+    .await?
+    .is_empty()
     {
         return authority.settle_others(transaction).await;
     }
-    Record::done(
+    grants::record(
+        Record::done,
         now,
-        Actor::Client(client.id),
+        client,
         Action::GrantRevoked,
-        Subject::Grant(grant.id),
+        (grant.id, grant.user_id),
+        context,
     )
-    .account(client.account_id)
-    .from(context)
-    .detail("user", grant.user_id.to_string())
-    .detail("client", client.id.to_string())
-    .detail("app", client.registration.name.as_str())
     .write(&mut transaction)
     .await?;
     authority

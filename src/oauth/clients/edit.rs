@@ -152,7 +152,7 @@ pub async fn set_disabled(
     let mut transaction = authority.db.begin().await?;
     let at = disabled.then_some(now);
     if !store::set_disabled(&mut transaction, client.id, switch, at).await? {
-        return Ok(());
+        return authority.settle_others(transaction).await;
     }
     let action = if disabled {
         Action::ClientDisabled

@@ -2,13 +2,15 @@
 //! now; it is rotated by one guarded UPDATE, so two refreshes can never both win.
 
 mod model;
+mod record;
 mod rotation;
 mod store;
 
 pub use model::{Fingerprint, Grant, RevokedReason};
+pub(super) use record::record;
 pub use rotation::{Rotation, judge};
 pub(super) use store::{
-    NewGrant, Next, Rotated, by_code, delete_ended, drop_scope, find, insert, lock, move_to, of_user,
-    of_user_at_client, reseal_contexts, revoke, rotate,
+    NewGrant, Next, Rotated, Which, by_code, delete_ended, drop_scope, find, insert, lock, move_to,
+    reseal_contexts, revoke, rotate,
 };
 pub use store::{live_of_client, live_of_user};

@@ -15,7 +15,7 @@ use crate::{
     crypto::KeyId,
     db::{
         Prepared, Together,
-        schema::{clients, consents, grants, users},
+        schema::{clients, consents, grants, sessions, users},
     },
     types::{ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
 };
@@ -97,10 +97,11 @@ pub(in crate::oauth) struct NewGrant<'n> {
     pub(in crate::oauth) refresh_key: Option<KeyId>,
 }
 
-/// Inserts the grant of a code with its record, if the code was not redeemed before, the person is not blocked, and the
-/// consent that it came of (that one, not a later one: times are compared for being the same, never for which is
-/// earlier, as clocks step back) still stands and covers it. The consent's row is locked against removal until the
-/// grant is there, so a withdrawal that runs beside this one either sees the grant or prevents it.
+/// Inserts the grant of a code with its record, if the code was not redeemed before, the person is not blocked, their
+/// session has not ended, and the consent that it came of (that one, not a later one: times are compared for being the
+/// same, never for which is earlier, as clocks step back) still stands and covers it. The rows of consent and session
+/// are locked against removal until the grant is there, so a withdrawal that runs beside this one either sees the grant
+/// or prevents it.
 pub(in crate::oauth) async fn insert(
     connection: &mut AsyncPgConnection,
     new: &NewGrant<'_>,
@@ -108,18 +109,19 @@ pub(in crate::oauth) async fn insert(
 ) -> Result<bool, Fault> {
     // In the order in which a client's deletion locks them: the client, then what hangs on it.
     let consented = clients::table
-        .inner_join(consents::table.inner_join(users::table))
+        .inner_join(consents::table.inner_join(users::table.inner_join(sessions::table)))
         .filter(consents::user_id.eq(new.user_id.uuid()))
         .filter(consents::client_id.eq(new.client_id.uuid()))
         .filter(consents::granted_at.eq(new.consented_at))
         .filter(consents::scopes.contains(new.scopes.to_strings()))
-        .filter(users::blocked_at.is_null());
+        .filter(users::blocked_at.is_null())
+        .filter(sessions::id.eq(new.session_id.uuid()));
     let row = (
         new.id.uuid().into_sql::<sql_types::Uuid>(),
         new.code_id.uuid().into_sql::<sql_types::Uuid>(),
         consents::client_id,
         consents::user_id,
-        new.session_id.uuid().into_sql::<sql_types::Uuid>(),
+        sessions::id,
         new.scopes
             .to_strings()
             .into_sql::<sql_types::Array<sql_types::Text>>(),
@@ -189,13 +191,14 @@ pub(in crate::oauth) struct Rotated {
 }
 
 /// The rotation: one statement that only the holder of the current generation can win. `expires_at` slides
-/// to `until`, but never past the absolute end. A use from another address or program does not pass here:
-/// it must leave a record.
+/// to `until`, but never past the absolute end. A use from another address or program does not pass here: it must leave
+/// a record; nor does one of which nothing is left under the client's `ceiling`: there would be no successor to give.
 pub(in crate::oauth) async fn rotate(
     connection: &mut AsyncPgConnection,
     id: GrantId,
     generation: i32,
     client: ClientId,
+    ceiling: &ScopeSet,
     context_mac: &[u8],
     next: Next,
 ) -> Result<Option<Rotated>, Fault> {
@@ -208,6 +211,7 @@ pub(in crate::oauth) async fn rotate(
                 .filter(grants::client_id.eq(client.uuid()))
                 .filter(grants::revoked_at.is_null())
                 .filter(grants::expires_at.gt(now))
+                .filter(grants::scopes.overlaps_with(ceiling.to_strings()))
                 .filter(grants::context_mac.eq(context_mac)),
         )
         .set((
@@ -295,26 +299,38 @@ pub(in crate::oauth) async fn by_code(
     row.map(Grant::try_from).transpose()
 }
 
-/// Marks those of `ids` that are still live as revoked, and says which they were.
+/// Which grants are taken back together, expired ones among them: an access token can outlive its grant's time.
+#[derive(Clone, Copy)]
+pub(in crate::oauth) enum Which {
+    One(GrantId),
+    /// All that a person gave.
+    Of(UserId),
+    /// What they gave to one client.
+    To(UserId, ClientId),
+}
+
+/// Marks those that are not revoked yet as revoked, and says which they were.
 pub(in crate::oauth) async fn revoke(
     connection: &mut AsyncPgConnection,
-    ids: &[GrantId],
+    which: Which,
     reason: RevokedReason,
     now: OffsetDateTime,
 ) -> Result<Vec<GrantId>, Fault> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    let revoked: Vec<Uuid> = diesel::update(
-        grants::table
-            .filter(grants::id.eq_any(ids))
-            .filter(grants::revoked_at.is_null()),
-    )
-    .set((
-        grants::revoked_at.eq(now),
-        grants::revoked_reason.eq(reason.name()),
-    ))
-    .returning(grants::id)
-    .get_results(connection)
-    .await?;
+    let standing = diesel::update(grants::table)
+        .filter(grants::revoked_at.is_null())
+        .set((
+            grants::revoked_at.eq(now),
+            grants::revoked_reason.eq(reason.name()),
+        ))
+        .into_boxed();
+    let standing = match which {
+        Which::One(id) => standing.filter(grants::id.eq(id.uuid())),
+        Which::Of(user) => standing.filter(grants::user_id.eq(user.uuid())),
+        Which::To(user, client) => standing
+            .filter(grants::user_id.eq(user.uuid()))
+            .filter(grants::client_id.eq(client.uuid())),
+    };
+    let revoked: Vec<Uuid> = standing.returning(grants::id).get_results(connection).await?;
     Ok(revoked.into_iter().map(GrantId::from_uuid).collect())
 }
 
@@ -357,34 +373,4 @@ pub async fn live_of_user(
         .load(connection)
         .await?;
     rows.into_iter().map(Grant::try_from).collect()
-}
-
-/// The grants of a person that are not revoked, expired or not: an access token can outlive its grant's time.
-pub(in crate::oauth) async fn of_user(
-    connection: &mut AsyncPgConnection,
-    user: UserId,
-) -> Result<Vec<GrantId>, Fault> {
-    let ids: Vec<Uuid> = grants::table
-        .filter(grants::user_id.eq(user.uuid()))
-        .filter(grants::revoked_at.is_null())
-        .select(grants::id)
-        .load(connection)
-        .await?;
-    Ok(ids.into_iter().map(GrantId::from_uuid).collect())
-}
-
-/// The grants of a person at one client that are not revoked, expired or not.
-pub(in crate::oauth) async fn of_user_at_client(
-    connection: &mut AsyncPgConnection,
-    user: UserId,
-    client: ClientId,
-) -> Result<Vec<GrantId>, Fault> {
-    let ids: Vec<Uuid> = grants::table
-        .filter(grants::user_id.eq(user.uuid()))
-        .filter(grants::client_id.eq(client.uuid()))
-        .filter(grants::revoked_at.is_null())
-        .select(grants::id)
-        .load(connection)
-        .await?;
-    Ok(ids.into_iter().map(GrantId::from_uuid).collect())
 }

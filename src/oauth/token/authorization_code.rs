@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{TokenResponse, within_ceiling};
 use crate::{
-    audit::{Action, Actor, Record, Subject},
+    audit::{Action, Record},
     crypto::{KeyId, Purpose, Token},
     identity,
     oauth::{
@@ -135,17 +135,14 @@ pub(super) async fn redeem(
         ends_at,
         refresh_key,
     };
-    let record = Record::done(
+    let record = grants::record(
+        Record::done,
         now,
-        Actor::Client(client.id),
+        client,
         Action::GrantCreated,
-        Subject::Grant(id),
+        (id, code.user_id),
+        context,
     )
-    .account(client.account_id)
-    .from(context)
-    .detail("user", code.user_id.to_string())
-    .detail("client", client.id.to_string())
-    .detail("app", client.registration.name.as_str())
     .detail("scope", code.scopes.to_string());
     let told = told_in_id_token(authority, &code).await?;
     let mut connection = authority.db.connection().await?;
@@ -155,7 +152,7 @@ pub(super) async fn redeem(
         if replay::of_code(authority, client, code.id, context).await? {
             return Err(invalid("code was used before: its grant is revoked"));
         }
-        let because = "the person has withdrawn consent, or is blocked";
+        let because = "the person has withdrawn consent or signed out, or is blocked";
         refusal::of_code(authority, client, &code, because, context).await?;
         return Err(invalid(because));
     }

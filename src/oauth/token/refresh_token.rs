@@ -3,7 +3,7 @@
 
 use super::{TokenResponse, within_ceiling};
 use crate::{
-    audit::{Action, Actor, Record, Subject},
+    audit::{Action, Record},
     crypto::{KeyId, Purpose, Token},
     oauth::{
         Authority, EndpointError,
@@ -48,6 +48,7 @@ pub(super) async fn refresh(
         token.grant_id,
         token.generation,
         client.id,
+        &client.registration.scopes,
         &context_mac,
         next,
     )
@@ -100,6 +101,7 @@ async fn settle(
     let window = client.retry_window(&authority.config);
     match grants::judge(&grant, token.generation, client.id, window, now) {
         Rotation::Rotate => {
+            within_ceiling(client, &grant.scopes)?;
             let fingerprint = Fingerprint::of(&authority.keyring, grant.id, context)?;
             grants::move_to(&mut transaction, grant.id, &fingerprint).await?;
             let mac = Fingerprint::mac(&authority.keyring, grant.id, context)?;
@@ -108,23 +110,21 @@ async fn settle(
                 grant.id,
                 token.generation,
                 client.id,
+                &client.registration.scopes,
                 &mac,
                 next,
             )
             .await?
             .ok_or_else(|| invalid(ENDED))?;
             if grant.has_moved(&authority.keyring, context) {
-                Record::done(
+                grants::record(
+                    Record::done,
                     now,
-                    Actor::Client(client.id),
+                    client,
                     Action::GrantMoved,
-                    Subject::Grant(grant.id),
+                    (grant.id, grant.user_id),
+                    context,
                 )
-                .account(client.account_id)
-                .from(context)
-                .detail("user", grant.user_id.to_string())
-                .detail("client", client.id.to_string())
-                .detail("app", client.registration.name.as_str())
                 .write(&mut transaction)
                 .await?;
             }

@@ -229,6 +229,10 @@ async fn what_a_client_may_not_any_more_its_grants_do_not_give_it() {
     assert_eq!(again["scope"], "email offline_access openid profile");
     set_scopes(&world, &client, "tokens:introspect").await;
     assert_refused(&world.refresh(&client, &refresh_token(&again)).await);
+    // The refused token was not used up by that: it is no replay when the mistake is mended.
+    world.app.advance(Duration::from_mins(5));
+    set_scopes(&world, &client, "openid profile email offline_access").await;
+    world.refresh(&client, &refresh_token(&again)).await.good();
 }
 
 /// Gives a client another ceiling.

@@ -39,31 +39,34 @@ pub(in crate::oauth) async fn delete_ended(
     Ok((gone, last))
 }
 
-/// Seals up to `batch` contexts anew that are still under an older key.
+/// Seals anew those of up to `batch` contexts after the one `after`, by id, that are still under an older key. Returns how
+/// many, and the last that was looked at, if there was any.
 pub(in crate::oauth) async fn reseal_contexts(
     connection: &mut AsyncPgConnection,
     keyring: &Keyring,
+    after: Option<GrantId>,
     batch: i64,
-) -> Result<usize, Fault> {
+) -> Result<(usize, Option<GrantId>), Fault> {
     let current = keyring.current_id(Purpose::ClientContext)?.to_bytes();
     let rows: Vec<(Uuid, Vec<u8>)> = grants::table
+        .filter(grants::id.gt(after.map_or_else(Uuid::nil, GrantId::uuid)))
         .filter(
             sql::<sql_types::Bool>("substring(context_sealed from 1 for 4) <> ")
                 .bind::<sql_types::Binary, _>(current.to_vec()),
         )
+        .order(grants::id)
         .select((grants::id, grants::context_sealed))
         .limit(batch)
         .load(connection)
         .await?;
+    let last = rows.last().map(|(id, _)| GrantId::from_uuid(*id));
     let mut done = 0;
     for (id, sealed) in rows {
         let place = place(GrantId::from_uuid(id));
         let Some(plain) = keyring.open(Purpose::ClientContext, &place, &sealed) else {
-            return Err(Fault::inconsistent(
-                "grants",
-                "context_sealed",
-                GrantId::from_uuid(id),
-            ));
+            // One row that makes no sense must not keep all others from being sealed anew.
+            tracing::error!(grant = %GrantId::from_uuid(id), "the context of a grant does not open");
+            continue;
         };
         let anew = keyring.seal(Purpose::ClientContext, &place, &plain)?;
         // A use in between has sealed it anew already.
@@ -72,5 +75,5 @@ pub(in crate::oauth) async fn reseal_contexts(
             .execute(connection)
             .await?;
     }
-    Ok(done)
+    Ok((done, last))
 }

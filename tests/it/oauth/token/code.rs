@@ -236,6 +236,19 @@ async fn a_code_dies_with_the_consent_that_it_came_of() {
 }
 
 #[tokio::test]
+async fn a_code_dies_with_its_session_also_where_that_is_not_heard_of_yet() {
+    let world = World::start().await;
+    let client = world.confidential().await;
+    let browser = world.browser().await;
+    let login = world.login(&browser, &client).await;
+    // As another node does at this moment.
+    let owner = world.database().await;
+    owner.execute("DELETE FROM sessions", &[]).await.unwrap();
+    assert!(is(&world.redeem(&client, &login).await.error(), INVALID_GRANT));
+    assert_eq!(world.number("SELECT count(*) FROM grants").await, 0);
+}
+
+#[tokio::test]
 async fn without_offline_access_an_openid_login_has_no_refresh_token() {
     let world = World::start().await;
     let client = world.confidential().await;
