@@ -85,7 +85,7 @@ impl Identity {
         let hash = self.hasher.hash(new_password).await?;
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
-        if !store::set_password(&mut transaction, user.id, &own.password_hash, &hash, now).await? {
+        if !store::set_password(&mut transaction, &own.user, &hash, now).await? {
             return Err(ChangeError::WrongPassword);
         }
         let user = &User {

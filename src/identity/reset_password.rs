@@ -164,7 +164,7 @@ impl Identity {
         // In the order in which other acts by link take them: links, the change of address, the person.
         store::delete_every_link(&mut transaction, id).await?;
         store::delete_email_change(&mut transaction, id).await?;
-        if !store::set_password(&mut transaction, id, &own.password_hash, &hash, now).await? {
+        if !store::set_password(&mut transaction, &own.user, &hash, now).await? {
             return Err(ResetError::BadLink);
         }
         let first_proof = match &link.email {

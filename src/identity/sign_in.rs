@@ -62,7 +62,7 @@ impl Identity {
         let mut transaction = self.db.begin().await?;
         // Hashing takes a while: a reset or an operator in between has ended all sessions, and this one must not come
         // after that.
-        if !store::hold_password(&mut transaction, credentials.user.id, password_hash).await? {
+        if !store::hold_password(&mut transaction, &credentials.user).await? {
             drop(transaction);
             self.refuse(Some(credentials), &tried, context).await?;
             return Err(SignInError::Refused);

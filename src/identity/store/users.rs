@@ -176,17 +176,17 @@ pub(in super::super) async fn set_name(
     Ok(())
 }
 
-/// Sets another password; false if it is no longer the one that `was` read, because another request changed it
-/// meanwhile, or the person is blocked by now.
+/// Sets another password; false if it is no longer the one that `user` had when they were read, because another request
+/// changed it meanwhile, or the person is blocked by now.
 pub(in super::super) async fn set_password(
     connection: &mut AsyncPgConnection,
-    id: UserId,
-    was: &str,
+    user: &User,
     hash: &str,
     now: OffsetDateTime,
 ) -> Result<bool, Fault> {
-    let updated = diesel::update(users::table.find(id.uuid()))
-        .filter(users::password_hash.eq(was))
+    // Not by its hash: a sign-in may have made another of the same password.
+    let updated = diesel::update(users::table.find(user.id.uuid()))
+        .filter(users::password_set_at.eq(user.password_set_at))
         .filter(users::blocked_at.is_null())
         .set((users::password_hash.eq(hash), users::password_set_at.eq(now)))
         .execute(connection)
@@ -194,7 +194,7 @@ pub(in super::super) async fn set_password(
     Ok(updated == 1)
 }
 
-/// Replaces the hash of a password by another one of the same.
+/// Replaces the hash of a password by another one of the same, unless that has been done; when the password was set stays.
 pub(in super::super) async fn rehash_password(
     connection: &mut AsyncPgConnection,
     id: UserId,
@@ -209,17 +209,16 @@ pub(in super::super) async fn rehash_password(
     Ok(())
 }
 
-/// Holds a person as they are until the transaction ends, if their password is still the one that `was` read and they
-/// are not blocked: whoever sets another one or blocks them meanwhile waits, and ends the session that this transaction
-/// begins.
+/// Holds a person as they are until the transaction ends, if their password is still the one that `user` had when they
+/// were read and they are not blocked: whoever sets another one or blocks them meanwhile waits, and ends the session that
+/// this transaction begins.
 pub(in super::super) async fn hold_password(
     connection: &mut AsyncPgConnection,
-    id: UserId,
-    was: &str,
+    user: &User,
 ) -> Result<bool, Fault> {
     let found: Option<Uuid> = users::table
-        .find(id.uuid())
-        .filter(users::password_hash.eq(was))
+        .find(user.id.uuid())
+        .filter(users::password_set_at.eq(user.password_set_at))
         .filter(users::blocked_at.is_null())
         .select(users::id)
         .for_no_key_update()

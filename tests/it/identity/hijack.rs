@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use claviger::{crypto::Token, oauth::ConsentsAndGrants};
+use claviger::{
+    config::Passwords,
+    crypto::{PasswordHasher, Token},
+    oauth::ConsentsAndGrants,
+    types::Entropy,
+};
 use futures_util::future::join;
 use reqwest::StatusCode;
 
@@ -212,9 +217,8 @@ async fn a_sign_in_beside_a_reset_leaves_no_session_behind() {
     }
 }
 
-/// Lets everybody be blocked while `act` waits to write down what its look at the password was for, and then let in
-/// again.
-async fn blocked_in_the_middle<T>(world: &World, act: impl Future<Output = T>) -> T {
+/// Does `sql` to everybody while `act` waits to write down what its look at the password was for.
+async fn in_the_middle<T>(world: &World, sql: &str, act: impl Future<Output = T>) -> T {
     let mut blocker = world.database().await;
     let held = blocker.transaction().await.unwrap();
     held.execute("SELECT * FROM users FOR UPDATE", &[]).await.unwrap();
@@ -222,12 +226,16 @@ async fn blocked_in_the_middle<T>(world: &World, act: impl Future<Output = T>) -
         let waiting = "SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
         until("an act that waits", async || world.number(waiting).await > 0).await;
-        held.batch_execute("UPDATE users SET blocked_at = now(); DELETE FROM sessions")
-            .await
-            .unwrap();
+        held.batch_execute(sql).await.unwrap();
         held.commit().await.unwrap();
     };
-    let (done, ()) = join(act, meanwhile).await;
+    join(act, meanwhile).await.0
+}
+
+/// Lets everybody be blocked in the middle of `act`, and then let in again.
+async fn blocked_in_the_middle<T>(world: &World, act: impl Future<Output = T>) -> T {
+    let sql = "UPDATE users SET blocked_at = now(); DELETE FROM sessions";
+    let done = in_the_middle(world, sql, act).await;
     assert_eq!(world.number("SELECT count(*) FROM sessions").await, 0);
     execute(&world.app, "UPDATE users SET blocked_at = NULL").await;
     done
@@ -260,6 +268,44 @@ async fn a_change_of_password_begun_before_a_block_changes_nothing_after_it() {
     )
     .await
     .expect("the password is the old one");
+}
+
+/// What another sign-in does to the hash of a password: it makes a stronger one of the same.
+async fn hashed_anew(password: &str) -> String {
+    let hasher = PasswordHasher::new(&Passwords::default(), Entropy::system()).unwrap();
+    let hash = hasher.hash(password.to_owned().into()).await.unwrap();
+    format!("UPDATE users SET password_hash = '{hash}'")
+}
+
+#[tokio::test]
+async fn a_hash_made_anew_meanwhile_does_not_make_the_password_wrong() {
+    let world = World::start().await;
+    let identity = &world.app.identity;
+    let anew = hashed_anew(flow::PASSWORD).await;
+    let sign_in = Box::pin(guess(identity, "ada@example.com", flow::PASSWORD, "192.0.2.7"));
+    in_the_middle(&world, &anew, sign_in).await.expect("a sign-in");
+
+    let browser = world.browser().await;
+    let page = browser.get("/account").await;
+    let fields = [("password", flow::PASSWORD), ("new_password", OTHER_PASSWORD)];
+    let anew = hashed_anew(flow::PASSWORD).await;
+    in_the_middle(&world, &anew, Box::pin(browser.submit(&page, &fields))).await;
+    guess(identity, "ada@example.com", OTHER_PASSWORD, "192.0.2.7")
+        .await
+        .expect("the new password");
+
+    let link = reset_link(&world, "ada@example.com").await;
+    let browser = world.app.browser();
+    let page = browser.get(&link).await;
+    let fields = [("password", PASSWORD)];
+    let anew = hashed_anew(OTHER_PASSWORD).await;
+    let page = in_the_middle(&world, &anew, Box::pin(browser.submit(&page, &fields))).await;
+    assert_eq!(page.heading(), "Password changed");
+    guess(identity, "ada@example.com", PASSWORD, "192.0.2.7")
+        .await
+        .expect("the password by the link");
+    let refused = "SELECT count(*) FROM audit_records WHERE action = 'session.refused'";
+    assert_eq!(world.number(refused).await, 0);
 }
 
 #[tokio::test]
