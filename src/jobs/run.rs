@@ -1,5 +1,6 @@
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::{Job, Tally, store};
@@ -115,11 +116,12 @@ impl Runner {
             return Ok(Run::Elsewhere);
         }
         store::started(&mut connection, job.name, now).await?;
-        // In a task of its own, so that a panic ends this run and not all later ones.
-        let result = tokio::spawn((job.work)(self.db.clone(), now))
+        // A panic ends this run and not all later ones. The work is in no task of its own: one that is given up must end
+        // before its lock does, or another node would be at it beside this one.
+        let result = AssertUnwindSafe((job.work)(self.db.clone(), now))
+            .catch_unwind()
             .await
-            .map_err(Fault::internal)
-            .flatten();
+            .unwrap_or_else(|_panic| Err(Fault::internal("a bug: the job panicked; the log says where")));
         job.count(result.as_ref().ok().copied());
         let outcome = result.as_ref().map(|rows| *rows).map_err(ToString::to_string);
         store::finished(&mut connection, job.name, self.clock.now(), outcome).await?;

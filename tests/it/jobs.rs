@@ -1,6 +1,7 @@
 //! Background jobs: one node at a time, failures recorded and tried again, a stop that lets runs end.
 
 use std::{
+    future::{pending, ready},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,6 +19,7 @@ use diesel::{
     sql_types::{BigInt, Bool, Nullable, Text},
 };
 use diesel_async::RunQueryDsl;
+use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
 use crate::support::{
@@ -83,6 +85,49 @@ async fn a_run_is_recorded() {
         }
     );
     assert!(runner.run_once("test.no_such_job").await.is_err());
+}
+
+/// Says so when it is dropped.
+struct Ends(Arc<AtomicU64>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_given_up_ends_before_another_node_takes_it_up() {
+    let db = database().await;
+    let (begun, ended): (Arc<AtomicU64>, Arc<AtomicU64>) = (Arc::default(), Arc::default());
+    let endless = {
+        let (begun, ended) = (Arc::clone(&begun), Arc::clone(&ended));
+        move |_, _| {
+            let (begun, ends) = (Arc::clone(&begun), Ends(Arc::clone(&ended)));
+            async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                pending::<()>().await;
+                drop(ends);
+                Ok(7)
+            }
+        }
+    };
+    let after = move |_, _| ready(Ok(so_far(&ended)));
+    let soon = Duration::from_millis(5);
+    let job = Job::new("test.endless", soon, endless);
+    let running = Runner::new(db.clone(), Clock::system(), vec![job]).start();
+    until("it begins", async || so_far(&begun) == 1).await;
+    // As a server does whose time to stop is over.
+    assert!(running.stop().now_or_never().is_none());
+    let job = Job::new("test.endless", HOUR, after);
+    let other = Runner::new(db, Clock::system(), vec![job]);
+    let mut run = Run::Elsewhere;
+    until("the lock is free", async || {
+        run = other.run_once("test.endless").await.unwrap();
+        run != Run::Elsewhere
+    })
+    .await;
+    assert_eq!(run, Run::Done(1), "the one that was given up had ended");
 }
 
 #[tokio::test]
