@@ -71,28 +71,39 @@ async fn run_on(
         Ok(welcome) => output::say(&welcome),
         Err(refused) => tracing::warn!(%refused, "no word of welcome"),
     }
-    let ended = tokio::select! {
-        ended = &mut running => ended,
-        () = asked_to_stop.next() => {
-            tracing::info!("stopping: requests that have begun are answered first; a second signal stops at once");
-            tokio::select! {
-                () = handle.stop(true) => {}
-                () = asked_to_stop.next() => handle.stop(false).await,
-            }
-            running.await
-        }
+    let ended_by_itself = tokio::select! {
+        ended = &mut running => Some(ended),
+        () = asked_to_stop.next() => None,
     };
-    let rest = async {
+    let stop = async {
+        let ended = if let Some(ended) = ended_by_itself {
+            ended
+        } else {
+            tracing::info!(
+                "stopping: requests that have begun are answered first; a second signal stops at once"
+            );
+            handle.stop(true).await;
+            (&mut running).await
+        };
         background.stop().await;
         app.stop().await;
+        ended
     };
     tokio::select! {
-        () = rest => tracing::info!("stopped"),
-        () = asked_to_stop.next() => tracing::warn!("stopped at once: a job or mail may not have come to its end"),
-    }
-    match ended {
-        Ok(result) => result.map_err(Refused::from).map(|()| ExitCode::SUCCESS),
-        Err(error) => Err(Refused::Because(format!("the server failed: {error}"))),
+        ended = stop => {
+            tracing::info!("stopped");
+            match ended {
+                Ok(result) => result.map_err(Refused::from).map(|()| ExitCode::SUCCESS),
+                Err(error) => Err(Refused::Because(format!("the server failed: {error}"))),
+            }
+        }
+        () = asked_to_stop.next() => {
+            // A server that stops gracefully reads no further command; one that is dropped ends its workers.
+            running.abort();
+            let _ = running.await;
+            tracing::warn!("stopped at once: requests, jobs or mail may not have come to their end");
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! How a server stops.
 
-use std::net::TcpListener;
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use reqwest::Client;
 
@@ -93,4 +96,37 @@ async fn a_stop_waits_for_nobody_for_ever() {
 
     assert!(server.stop().await.success());
     drop((idle, endless));
+}
+
+#[tokio::test]
+async fn a_second_signal_waits_for_no_request() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let app = TestApp::at_real_time(|_| {}).await;
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let server = Program::beside(&app)
+        .with("CLAVIGER_LISTEN", &format!("127.0.0.1:{port}"))
+        .serve()
+        .await;
+    let mut endless = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let head = "POST /oauth/revoke HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\n";
+    endless.write_all(head.as_bytes()).await.unwrap();
+    endless.read_exact(&mut [0; 25]).await.unwrap();
+    server.begin_stop();
+    // From here on it waits for that request alone.
+    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let told_again = Instant::now();
+    assert!(server.stop().await.success());
+    let took = told_again.elapsed();
+    assert!(
+        took < Duration::from_secs(10),
+        "{took:?} of the 30 s that requests have"
+    );
 }
