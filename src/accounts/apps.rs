@@ -126,7 +126,9 @@ async fn permit(
         Actor::User(user) => user,
         // Whoever has the command line has the database too.
         Actor::Operator => return Ok(()),
-        Actor::Client(_) | Actor::Anonymous | Actor::System => return Err(AppError::Forbidden),
+        Actor::Client(_) | Actor::Key(_) | Actor::Anonymous | Actor::System => {
+            return Err(AppError::Forbidden);
+        }
     };
     match store::role(connection, user, account).await? {
         None => Err(AppError::NotFound),

@@ -44,8 +44,14 @@ pub enum Permission {
     WriteApps,
     /// Create and edit clients and their secrets.
     WriteClients,
+    /// Create, rotate and revoke API keys, and say what those of an app may do.
+    WriteKeys,
+    /// Say where an app is told of events.
+    WriteWebhooks,
     /// Delete apps and clients with all that came of them.
     Delete,
+    /// Invite members, change their roles, remove them.
+    ManageMembers,
 }
 
 impl Role {
@@ -69,8 +75,11 @@ impl Role {
     #[must_use]
     pub fn may(self, permission: Permission) -> bool {
         let least = match permission {
-            Permission::WriteApps | Permission::WriteClients => Self::Developer,
-            Permission::Delete => Self::Admin,
+            Permission::WriteApps
+            | Permission::WriteClients
+            | Permission::WriteKeys
+            | Permission::WriteWebhooks => Self::Developer,
+            Permission::Delete | Permission::ManageMembers => Self::Admin,
         };
         self >= least
     }
@@ -86,13 +95,16 @@ mod tests {
             [
                 Permission::WriteApps,
                 Permission::WriteClients,
+                Permission::WriteKeys,
+                Permission::WriteWebhooks,
                 Permission::Delete,
+                Permission::ManageMembers,
             ]
             .into_iter()
             .filter(|permission| role.may(*permission))
             .count()
         };
-        assert_eq!(Role::ALL.map(may), [0, 2, 3, 3]);
+        assert_eq!(Role::ALL.map(may), [0, 4, 6, 6]);
         assert!(
             Role::ALL
                 .iter()

@@ -5,13 +5,17 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::store;
-use crate::types::{AccountId, AppId, ClientContext, ClientId, Fault, GrantId, SessionId, UserId};
+use crate::types::{
+    AccountId, ApiKeyId, AppId, ClientContext, ClientId, Fault, GrantId, SessionId, UserId, WebhookEndpointId,
+};
 
 /// Who acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
     User(UserId),
     Client(ClientId),
+    /// An API key, by which somebody's program asked.
+    Key(ApiKeyId),
     /// Nobody who is known: a failed sign-in, a stranger's request.
     Anonymous,
     /// Whoever has the command line of the server.
@@ -25,6 +29,7 @@ impl Actor {
         match self {
             Self::User(_) => "user",
             Self::Client(_) => "client",
+            Self::Key(_) => "key",
             Self::Anonymous => "anonymous",
             Self::Operator => "operator",
             Self::System => "system",
@@ -35,6 +40,7 @@ impl Actor {
         match self {
             Self::User(id) => Some(id.to_string()),
             Self::Client(id) => Some(id.to_string()),
+            Self::Key(id) => Some(id.to_string()),
             Self::Anonymous | Self::Operator | Self::System => None,
         }
     }
@@ -51,6 +57,8 @@ pub enum Subject {
     Grant(GrantId),
     /// A scope of the catalogue, by name.
     Scope(String),
+    ApiKey(ApiKeyId),
+    WebhookEndpoint(WebhookEndpointId),
     /// A key of the server, by its name: never its value.
     Key(String),
     /// What no other names: an address that is nobody's, the configuration.
@@ -67,6 +75,8 @@ impl Subject {
             Self::Session(_) => "session",
             Self::Grant(_) => "grant",
             Self::Scope(_) => "scope",
+            Self::ApiKey(_) => "api_key",
+            Self::WebhookEndpoint(_) => "webhook_endpoint",
             Self::Key(_) => "key",
             Self::Server => "server",
         }
@@ -80,6 +90,8 @@ impl Subject {
             Self::Client(id) => Some(id.to_string()),
             Self::Session(id) => Some(id.to_string()),
             Self::Grant(id) => Some(id.to_string()),
+            Self::ApiKey(id) => Some(id.to_string()),
+            Self::WebhookEndpoint(id) => Some(id.to_string()),
             Self::Scope(name) | Self::Key(name) => Some(name.clone()),
             Self::Server => None,
         }
@@ -187,8 +199,31 @@ actions! {
     ScopeAdded = "scope.added", "Scope added to the catalogue";
     ScopeChanged = "scope.changed", "Scope changed";
     ScopeRemoved = "scope.removed", "Scope removed from the catalogue";
-    KeyRotated = "key.rotated", "Server key rotated";
-    KeyRetired = "key.retired", "Server key retired";
+    ServerKeyRotated = "server_key.rotated", "Server key rotated";
+    ServerKeyRetired = "server_key.retired", "Server key retired";
+    AppPolicyChanged = "app.policy_changed", "What the keys of an app may do was changed";
+    MemberInvited = "member.invited", "Member invited";
+    MemberJoined = "member.joined", "Member joined";
+    MemberRoleChanged = "member.role_changed", "Role of a member changed";
+    MemberRemoved = "member.removed", "Member removed";
+    AccountLimitChanged = "account.limit_changed", "Ceiling of the account changed";
+    KeyCreated = "key.created", "API key created";
+    KeyChanged = "key.changed", "API key changed";
+    KeyRotated = "key.rotated", "API key rotated";
+    KeyRegenerated = "key.regenerated", "API key regenerated";
+    KeyRevoked = "key.revoked", "API key revoked";
+    KeyExpired = "key.expired", "API key expired";
+    KeyFirstUsed = "key.first_used", "API key used for the first time";
+    KeyMoved = "key.moved", "API key used from a new address or program";
+    KeyRefused = "key.refused", "API key refused";
+    KeyLeaked = "key.leaked", "API key reported as leaked";
+    WebhookEndpointCreated = "webhook.created", "Webhook endpoint added";
+    WebhookEndpointChanged = "webhook.changed", "Webhook endpoint changed";
+    WebhookEndpointDeleted = "webhook.deleted", "Webhook endpoint removed";
+    WebhookEndpointSwitchedOff = "webhook.switched_off", "Webhook endpoint switched off";
+    WebhookSecretRotated = "webhook.secret_rotated", "Secret of a webhook endpoint rotated";
+    WebhookRedelivered = "webhook.redelivered", "Webhook sent again";
+    SecretLeaked = "secret.leaked", "Secret reported as leaked";
 }
 
 /// How it went.

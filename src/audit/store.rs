@@ -123,6 +123,11 @@ pub(super) async fn select(
         let business = audit_records::action
             .like("app.%")
             .or(audit_records::action.like("client.%"))
+            .or(audit_records::action.like("key.%"))
+            .or(audit_records::action.like("webhook.%"))
+            .or(audit_records::action.like("member.%"))
+            .or(audit_records::action.like("account.%"))
+            .or(audit_records::action.eq(Action::SecretLeaked.name()))
             .or(audit_records::action.eq(Action::TokenIssued.name()));
         query = query.filter(
             audit_records::account_id

@@ -10,10 +10,8 @@ use crate::{
     audit::By,
     config::SigningAlgorithm,
     identity,
-    oauth::{
-        clients::{ClientKind, GrantType, Registration, register_client},
-        scopes,
-    },
+    oauth::clients::{ClientKind, GrantType, Registration, register_client},
+    scopes,
     types::{AccountId, AppId, ClientId, DisplayName, Email, Fault, RedirectUri, ScopeSet},
 };
 

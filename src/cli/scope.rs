@@ -10,7 +10,8 @@ use super::{
 use crate::{
     app::App,
     audit::Actor,
-    oauth::scopes::{Audience, Entry, ScopeError, add_scope, catalogue, remove_scope},
+    oauth::scopes::{ScopeError, add_scope, remove_scope},
+    scopes::{Audience, Entry, catalogue},
     types::{Description, Scope},
 };
 

@@ -2,17 +2,20 @@
 //! the environment. Every key is documented where it is declared; `claviger config print` and
 //! `docs/configuration.md` are made from that.
 
+mod families;
 mod key;
 mod load;
 mod render;
 mod sections;
 mod value;
 
+pub use families::{Families, Family, Tier, Tiers};
 pub use key::Key;
 pub use load::{ConfigError, Environment, load};
 pub use render::{print, reference};
 pub use sections::{
-    Config, Database, Jobs, Lifetimes, Limits, Log, LogFormat, Mail, MasterKeySettings, MasterKeySource,
-    OAuth, Passwords, Revocation, Server, SignUp, SignUpMode, SigningAlgorithm, Tls,
+    Config, Database, Jobs, Keys, Leaks, Lifetimes, Limits, Log, LogFormat, Mail, MasterKeySettings,
+    MasterKeySource, OAuth, Passwords, Revocation, Server, SignUp, SignUpMode, SigningAlgorithm, Tls, Usage,
+    Webhooks,
 };
 pub use value::{Hidden, Span};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::{
+    families::{Families, Tiers},
     key::{Leaf, settings},
     value::{Hidden, Span, leaf_as_string},
 };
@@ -42,6 +43,14 @@ settings! {
         mail: Mail;
         /// How revocations travel between nodes.
         revocation: Revocation;
+        /// API keys.
+        keys: Keys;
+        /// What is counted of requests, and for how long it is kept.
+        usage: Usage;
+        /// How webhooks go out.
+        webhooks: Webhooks;
+        /// Reports of leaked credentials.
+        leaks: Leaks;
         /// Background jobs.
         jobs: Jobs;
         /// What is logged, and how.
@@ -250,6 +259,74 @@ settings! {
 }
 
 settings! {
+    /// API keys.
+    Keys {
+        /// Live keys that one app may have, 2 at the least; those that it has already stay.
+        per_app: u32 = 5;
+        /// How long the old key lives on when one is rotated, unless the request says otherwise; 0s to 72h.
+        rotation_overlap: Span = Span::hours(24);
+        /// Forms of keys: name, prefix, characters of the body, environments, scopes. Given here, they stand beside those that are shipped (`default`, `hypersave`, `hypervize`), or in place of the one of that name.
+        families: Families = Families::default();
+        /// What keys may do whose own limits say nothing, by the tier of their app: requests a second, an hour and a month. Given here, they stand beside `standard`, or in its place.
+        tiers: Tiers = Tiers::default();
+        /// Requests a calendar month (UTC) of all keys of one account together; unset: no ceiling. An operator may set another one for an account.
+        account_monthly_limit: Option<u64> = None;
+        /// Every new person gets one key with this scope, made when they first look at it; unset: none.
+        default_key_scope: Option<String> = None;
+        /// The family of that key.
+        default_key_family: String = "default".to_owned();
+        /// Revoke a key that comes in a URL's query, where it is kept in logs and histories; false warns its owner and no more.
+        revoke_in_query: bool = false;
+    }
+}
+
+settings! {
+    /// What is counted of requests, and for how long it is kept.
+    Usage {
+        /// How often what was counted in memory is written.
+        flush: Span = Span::seconds(2);
+        /// Counts by the minute.
+        minutes: Span = Span::days(2);
+        /// Counts by the hour.
+        hours: Span = Span::days(30);
+        /// Counts by the day.
+        days: Span = Span::days(396);
+        /// The last requests of each key.
+        requests: Span = Span::days(7);
+        /// How many of them are kept of each key at the most.
+        requests_per_key: u32 = 1_000;
+    }
+}
+
+settings! {
+    /// How webhooks go out.
+    Webhooks {
+        /// Deliver to private, loopback and link-local addresses too, and over plain http: for trying things out.
+        allow_private_addresses: bool = false;
+        /// How long an endpoint may take to answer.
+        timeout: Span = Span::seconds(15);
+        /// Endpoints that one app may have; those that it has already stay.
+        endpoints_per_app: u32 = 10;
+        /// How long an old secret signs beside the new one when it is rotated.
+        secret_overlap: Span = Span::hours(24);
+        /// Deliveries under way at a time, of one node.
+        concurrency: usize = 32;
+        /// How long messages and their attempts are kept.
+        keep: Span = Span::days(30);
+    }
+}
+
+settings! {
+    /// Reports of leaked credentials.
+    Leaks {
+        /// Where GitHub publishes the keys with which it signs its reports.
+        github_keys_url: String = "https://api.github.com/meta/public_keys/secret_scanning".to_owned();
+        /// How long those keys are kept before they are asked for again.
+        github_keys_for: Span = Span::hours(24);
+    }
+}
+
+settings! {
     /// Background jobs.
     Jobs {
         /// How often rows that nothing needs any more are removed.
@@ -350,6 +427,13 @@ impl Config {
         }
         if self.database.statement_timeout < Span::seconds(1) {
             return Err("database.statement_timeout: at least 1s".into());
+        }
+        self.keys.check()?;
+        if self.usage.flush < Span::seconds(1) {
+            return Err("usage.flush: at least 1s".into());
+        }
+        if self.webhooks.concurrency == 0 {
+            return Err("webhooks.concurrency: at least 1".into());
         }
         if self.jobs.batch == 0 {
             return Err("jobs.batch: at least 1".into());

@@ -130,7 +130,7 @@ macro_rules! leaf_as_integer {
     )+};
 }
 
-leaf_as_integer!(u8, u16, u32, usize);
+leaf_as_integer!(u8, u16, u32, u64, usize);
 
 impl Leaf for bool {
     fn from_text(text: &str) -> Result<Value, String> {

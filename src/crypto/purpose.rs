@@ -19,10 +19,16 @@ pub enum Purpose {
     Csrf,
     /// Seals the cookie by which a browser is known in which somebody was signed in.
     KnownBrowser,
+    /// Digests API keys: the pepper, without which a stolen table cannot be compared with anything.
+    ApiKey,
+    /// Makes the body of an API key that is asked for with an `Idempotency-Key`: asked for again, it is made again.
+    ApiKeyBody,
+    /// Seals the secrets that sign webhooks.
+    WebhookSecret,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::ClientSecret,
@@ -31,6 +37,9 @@ impl Purpose {
         Self::Fingerprint,
         Self::Csrf,
         Self::KnownBrowser,
+        Self::ApiKey,
+        Self::ApiKeyBody,
+        Self::WebhookSecret,
     ];
 
     /// The name in the database and in the derivation. It can never change.
@@ -45,6 +54,9 @@ impl Purpose {
             Self::Fingerprint => "fingerprint",
             Self::Csrf => "csrf",
             Self::KnownBrowser => "known-browser",
+            Self::ApiKey => "api-key",
+            Self::ApiKeyBody => "api-key-body",
+            Self::WebhookSecret => "webhook-secret",
         }
     }
 
@@ -53,8 +65,17 @@ impl Purpose {
     #[must_use]
     pub const fn travels(self) -> bool {
         match self {
-            Self::AuthorizationCode | Self::RefreshToken | Self::Csrf | Self::KnownBrowser => true,
-            Self::ClientSecret | Self::SigningKey | Self::ClientContext | Self::Fingerprint => false,
+            Self::AuthorizationCode
+            | Self::RefreshToken
+            | Self::Csrf
+            | Self::KnownBrowser
+            | Self::ApiKeyBody => true,
+            Self::ClientSecret
+            | Self::SigningKey
+            | Self::ClientContext
+            | Self::Fingerprint
+            | Self::ApiKey
+            | Self::WebhookSecret => false,
         }
     }
 

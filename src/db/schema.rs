@@ -1,11 +1,76 @@
 // Made from the migrations by `make schema`.
 
 diesel::table! {
+    account_invitations (id) {
+        id -> Uuid,
+        account_id -> Uuid,
+        email -> Text,
+        email_key -> Text,
+        role -> Text,
+        token_hash -> Binary,
+        invited_by -> Uuid,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     accounts (id) {
         id -> Uuid,
         name -> Text,
         personal_user_id -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        monthly_limit -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    allowance_holdings (subject_id, span, node_id) {
+        subject_id -> Uuid,
+        span -> Text,
+        node_id -> Uuid,
+        began_at -> Timestamptz,
+        held -> BigInt,
+    }
+}
+
+diesel::table! {
+    allowances (subject_id, span) {
+        subject_id -> Uuid,
+        span -> Text,
+        began_at -> Timestamptz,
+        taken -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Uuid,
+        app_id -> Nullable<Uuid>,
+        account_id -> Uuid,
+        family -> Text,
+        kind -> Text,
+        environment -> Text,
+        name -> Text,
+        scopes -> Array<Text>,
+        pepper_id -> Integer,
+        mac -> Binary,
+        hint -> Text,
+        per_second -> Nullable<Integer>,
+        per_hour -> Nullable<BigInt>,
+        per_month -> Nullable<BigInt>,
+        allowed_networks -> Array<Text>,
+        expires_at -> Nullable<Timestamptz>,
+        successor_id -> Nullable<Uuid>,
+        rotated_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+        revoked_reason -> Nullable<Text>,
+        created_by -> Text,
+        created_at -> Timestamptz,
+        changed_at -> Timestamptz,
+        reminded_days -> Nullable<Integer>,
+        last_used_at -> Nullable<Timestamptz>,
+        last_used_sealed -> Nullable<Binary>,
     }
 }
 
@@ -15,6 +80,10 @@ diesel::table! {
         account_id -> Uuid,
         name -> Text,
         created_at -> Timestamptz,
+        environments -> Array<Text>,
+        key_scopes -> Array<Text>,
+        tier -> Text,
+        allowed_networks -> Array<Text>,
     }
 }
 
@@ -109,6 +178,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    default_key_settings (only) {
+        only -> Bool,
+        scope -> Nullable<Text>,
+        family -> Text,
+    }
+}
+
+diesel::table! {
+    default_keys (user_id) {
+        user_id -> Uuid,
+        scope -> Text,
+        family -> Text,
+        created_at -> Timestamptz,
+        key_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     derived_keys (id) {
         id -> Integer,
         purpose -> Text,
@@ -155,12 +242,56 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotent_requests (caller, idempotency_key) {
+        caller -> Text,
+        idempotency_key -> Text,
+        request_digest -> Binary,
+        made -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     jobs (name) {
         name -> Text,
         started_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
         rows_done -> Nullable<BigInt>,
         error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    key_requests (id) {
+        id -> BigInt,
+        key_id -> Uuid,
+        at -> Timestamptz,
+        route -> Text,
+        outcome -> Text,
+        status -> SmallInt,
+        address -> Text,
+        latency_us -> Integer,
+        request_id -> Text,
+    }
+}
+
+diesel::table! {
+    leak_notices (digest) {
+        digest -> Binary,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    leak_reports (id) {
+        id -> Uuid,
+        source -> Text,
+        subject_kind -> Text,
+        subject_id -> Text,
+        account_id -> Nullable<Uuid>,
+        found_at_url -> Nullable<Text>,
+        outcome -> Text,
+        created_at -> Timestamptz,
     }
 }
 
@@ -193,6 +324,14 @@ diesel::table! {
         email_key -> Nullable<Text>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    regenerated_values (mac) {
+        mac -> Binary,
+        key_id -> Uuid,
+        ended_at -> Timestamptz,
     }
 }
 
@@ -262,6 +401,39 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_days (key_id, at, scope, outcome) {
+        key_id -> Uuid,
+        app_id -> Uuid,
+        at -> Timestamptz,
+        scope -> Text,
+        outcome -> Text,
+        requests -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_hours (key_id, at, scope, outcome) {
+        key_id -> Uuid,
+        app_id -> Uuid,
+        at -> Timestamptz,
+        scope -> Text,
+        outcome -> Text,
+        requests -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_minutes (key_id, at, scope, outcome) {
+        key_id -> Uuid,
+        app_id -> Uuid,
+        at -> Timestamptz,
+        scope -> Text,
+        outcome -> Text,
+        requests -> BigInt,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         email -> Text,
@@ -276,7 +448,69 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhook_attempts (id) {
+        id -> BigInt,
+        delivery_id -> Uuid,
+        at -> Timestamptz,
+        status -> Nullable<SmallInt>,
+        error -> Nullable<Text>,
+        answer -> Nullable<Text>,
+        took_ms -> Integer,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> Uuid,
+        message_id -> Uuid,
+        endpoint_id -> Uuid,
+        state -> Text,
+        attempts -> Integer,
+        next_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_endpoints (id) {
+        id -> Uuid,
+        app_id -> Uuid,
+        url -> Text,
+        description -> Text,
+        event_types -> Array<Text>,
+        disabled_at -> Nullable<Timestamptz>,
+        disabled_reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_messages (id) {
+        id -> Uuid,
+        app_id -> Uuid,
+        type -> Text,
+        payload -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_secrets (id) {
+        id -> Uuid,
+        endpoint_id -> Uuid,
+        sealed -> Binary,
+        digest -> Binary,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::joinable!(account_invitations -> accounts (account_id));
+diesel::joinable!(account_invitations -> users (invited_by));
 diesel::joinable!(accounts -> users (personal_user_id));
+diesel::joinable!(api_keys -> apps (app_id));
 diesel::joinable!(apps -> accounts (account_id));
 diesel::joinable!(authorization_requests -> clients (client_id));
 diesel::joinable!(client_requests -> clients (client_id));
@@ -284,16 +518,29 @@ diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> apps (app_id));
 diesel::joinable!(consents -> clients (client_id));
 diesel::joinable!(consents -> users (user_id));
+diesel::joinable!(default_keys -> api_keys (key_id));
+diesel::joinable!(default_keys -> users (user_id));
 diesel::joinable!(email_changes -> users (user_id));
 diesel::joinable!(grants -> clients (client_id));
 diesel::joinable!(grants -> users (user_id));
 diesel::joinable!(members -> accounts (account_id));
 diesel::joinable!(members -> users (user_id));
 diesel::joinable!(one_time_links -> users (user_id));
+diesel::joinable!(regenerated_values -> api_keys (key_id));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(webhook_attempts -> webhook_deliveries (delivery_id));
+diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
+diesel::joinable!(webhook_deliveries -> webhook_messages (message_id));
+diesel::joinable!(webhook_endpoints -> apps (app_id));
+diesel::joinable!(webhook_messages -> apps (app_id));
+diesel::joinable!(webhook_secrets -> webhook_endpoints (endpoint_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    account_invitations,
     accounts,
+    allowance_holdings,
+    allowances,
+    api_keys,
     apps,
     audit_records,
     authorization_requests,
@@ -301,18 +548,33 @@ diesel::allow_tables_to_appear_in_same_query!(
     client_secrets,
     clients,
     consents,
+    default_key_settings,
+    default_keys,
     derived_keys,
     email_changes,
     grants,
+    idempotent_requests,
     jobs,
+    key_requests,
+    leak_notices,
+    leak_reports,
     members,
     nodes,
     one_time_links,
+    regenerated_values,
     revocation_head,
     revocations,
     scopes,
     sessions,
     sign_in_failures,
     signing_keys,
+    usage_days,
+    usage_hours,
+    usage_minutes,
     users,
+    webhook_attempts,
+    webhook_deliveries,
+    webhook_endpoints,
+    webhook_messages,
+    webhook_secrets,
 );

@@ -165,7 +165,7 @@ impl Authority {
     /// hold is taken back by name, and the entry only makes nodes drop their copies.
     fn until(&self, subject: Subject, now: OffsetDateTime) -> OffsetDateTime {
         match subject {
-            Subject::Client(_) | Subject::User(_) => now,
+            Subject::Client(_) | Subject::User(_) | Subject::ApiKey(_) | Subject::App(_) => now,
             Subject::Token(_) | Subject::Grant(_) | Subject::Session(_) => {
                 access_token::forgotten_after(self, now)
             }

@@ -9,13 +9,11 @@ use std::{
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use super::{
-    Authority,
-    clients::GrantType,
-    id_token::ACR,
+use super::{Authority, clients::GrantType, id_token::ACR};
+use crate::{
     scopes::{self, Audience, Catalogue},
+    types::Fault,
 };
-use crate::types::Fault;
 
 /// How old the document may be: far less than clients keep it.
 const FRESH: Duration = Duration::from_secs(2);

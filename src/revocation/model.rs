@@ -1,7 +1,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::types::{ClientId, GrantId, SessionId, TokenId, UserId};
+use crate::types::{ApiKeyId, AppId, ClientId, GrantId, SessionId, TokenId, UserId};
 
 /// What can be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,10 @@ pub enum Subject {
     User(UserId),
     /// A client that was changed, disabled or deleted.
     Client(ClientId),
+    /// An API key that was revoked, or reads otherwise now.
+    ApiKey(ApiKeyId),
+    /// An app whose keys may do something else now.
+    App(AppId),
 }
 
 impl Subject {
@@ -26,6 +30,8 @@ impl Subject {
             Self::Session(_) => "session",
             Self::User(_) => "user",
             Self::Client(_) => "client",
+            Self::ApiKey(_) => "api_key",
+            Self::App(_) => "app",
         }
     }
 
@@ -36,6 +42,8 @@ impl Subject {
             Self::Session(id) => id.to_string(),
             Self::User(id) => id.to_string(),
             Self::Client(id) => id.to_string(),
+            Self::ApiKey(id) => id.to_string(),
+            Self::App(id) => id.to_string(),
         }
     }
 
@@ -46,6 +54,8 @@ impl Subject {
             Self::Session(id) => id.uuid(),
             Self::User(id) => id.uuid(),
             Self::Client(id) => id.uuid(),
+            Self::ApiKey(id) => id.uuid(),
+            Self::App(id) => id.uuid(),
         }
     }
 }
@@ -71,6 +81,10 @@ pub enum Reason {
     Disabled,
     /// It is gone.
     Deleted,
+    /// Its owner took it back.
+    Revoked,
+    /// Somebody found it where it should not be.
+    Leaked,
     /// It reads otherwise now: cached copies are stale.
     Changed,
 }
@@ -87,6 +101,8 @@ impl Reason {
             Self::Blocked => "blocked",
             Self::Disabled => "disabled",
             Self::Deleted => "deleted",
+            Self::Revoked => "revoked",
+            Self::Leaked => "leaked",
             Self::Changed => "changed",
         }
     }

@@ -116,6 +116,8 @@ fn subject_from(kind: &str, id: &str) -> Result<Option<Subject>, crate::types::I
         "session" => Subject::Session(id.parse()?),
         "user" => Subject::User(id.parse()?),
         "client" => Subject::Client(id.parse()?),
+        "api_key" => Subject::ApiKey(id.parse()?),
+        "app" => Subject::App(id.parse()?),
         _ => return Ok(None),
     }))
 }

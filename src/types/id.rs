@@ -120,6 +120,18 @@ ids! {
     NodeId = "nod_";
     /// A key that signs tokens.
     SigningKeyId = "sgk_";
+    /// An API key: its name, not its value.
+    ApiKeyId = "key_";
+    /// Where an app wants its webhooks.
+    WebhookEndpointId = "whe_";
+    /// One of the secrets of a webhook endpoint.
+    WebhookSecretId = "whs_";
+    /// Something that webhooks tell; as text, their `webhook-id`.
+    WebhookMessageId = "msg_";
+    /// A message on its way to one endpoint.
+    WebhookDeliveryId = "dlv_";
+    /// Somebody's word that they found a credential.
+    LeakReportId = "lkr_";
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod client_context;
 mod clock;
 mod email;
 mod entropy;
+mod environment;
 mod fault;
 mod id;
 mod line;
@@ -15,10 +16,12 @@ pub use client_context::ClientContext;
 pub use clock::{Clock, ManualClock};
 pub use email::{Email, InvalidEmail};
 pub use entropy::Entropy;
+pub use environment::{Environment, InvalidEnvironment};
 pub use fault::Fault;
 pub use id::{
-    AccountId, AppId, AuthorizationRequestId, ClientId, ClientSecretId, CodeId, GrantId, InvalidId, LinkId,
-    NodeId, SessionId, SigningKeyId, TokenId, UserId,
+    AccountId, ApiKeyId, AppId, AuthorizationRequestId, ClientId, ClientSecretId, CodeId, GrantId, InvalidId,
+    LeakReportId, LinkId, NodeId, SessionId, SigningKeyId, TokenId, UserId, WebhookDeliveryId,
+    WebhookEndpointId, WebhookMessageId, WebhookSecretId,
 };
 pub use line::{Description, DisplayName, InvalidLine, Line};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};

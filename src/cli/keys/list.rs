@@ -110,6 +110,9 @@ pub(super) fn hanging(own: &KeyUse) -> String {
         Purpose::KnownBrowser => "cookies of known browsers".to_owned(),
         Purpose::Csrf => "forms that are open".to_owned(),
         Purpose::Fingerprint => "counts of failed sign-ins".to_owned(),
+        Purpose::ApiKey => format!("{count} API keys"),
+        Purpose::ApiKeyBody => "requests for API keys that may come again".to_owned(),
+        Purpose::WebhookSecret => format!("{count} secrets of webhooks"),
     }
 }
 

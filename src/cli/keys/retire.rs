@@ -143,7 +143,9 @@ fn stops(own: &KeyUse) -> String {
         Purpose::KnownBrowser => "their people wait as strangers do when somebody guesses at their account",
         Purpose::Csrf => "whoever sends one must load its page again",
         Purpose::Fingerprint => "they begin anew",
-        Purpose::SigningKey | Purpose::ClientContext => "nothing hangs on it",
+        Purpose::ApiKey => "these keys must be made anew",
+        Purpose::ApiKeyBody => "whoever repeats one must begin a new one",
+        Purpose::SigningKey | Purpose::ClientContext | Purpose::WebhookSecret => "nothing hangs on it",
     };
     format!("{} (key {}: {consequence})", hanging(own), own.key.id.0)
 }

@@ -12,8 +12,8 @@ use crate::{
         Authority, PastRequest,
         clients::{self, ClientSecret, Logo, RegisterError, Switch},
         last_requests,
-        scopes::catalogue,
     },
+    scopes::catalogue,
     types::ClientSecretId,
     web::{
         Failure, News, Query, html, html_with,

@@ -6,10 +6,8 @@ use std::time::Duration;
 use super::{kind as kind_in_words, views};
 use crate::{
     config::SigningAlgorithm,
-    oauth::{
-        clients::{Client, ClientKind, GrantType, Registration, RegistrationError},
-        scopes::{Audience, Catalogue, Entry},
-    },
+    oauth::clients::{Client, ClientKind, GrantType, Registration, RegistrationError},
+    scopes::{Audience, Catalogue, Entry},
     types::{DisplayName, RedirectUri, ScopeSet},
     web::{
         Parameters,
@@ -33,7 +31,12 @@ fn scope_choices(
     optional: impl Fn(&str) -> bool,
 ) -> Vec<views::ScopeChoice> {
     let admitted = |entry: &&Entry| match kind {
-        Some(kind) => entry.audience.admits(kind, first_party) || asked(entry.scope.as_str()),
+        Some(kind) => {
+            entry
+                .audience
+                .admits(kind == ClientKind::Confidential, first_party)
+                || asked(entry.scope.as_str())
+        }
         None => entry.audience != Audience::FirstParty,
     };
     let choice = |entry: &Entry| views::ScopeChoice {

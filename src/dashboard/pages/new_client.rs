@@ -7,10 +7,8 @@ use super::{
     client_form, views,
 };
 use crate::{
-    oauth::{
-        clients::{RegisterError, register_client},
-        scopes::catalogue,
-    },
+    oauth::clients::{RegisterError, register_client},
+    scopes::catalogue,
     types::ClientId,
     web::{Failure, News, html, html_with},
 };

@@ -8,8 +8,9 @@ use crate::{
     identity::http::{Posted, SignedPost, Visitor},
     oauth::{
         Authority,
-        scopes::{Audience, BUILT_IN, Catalogue, Entry, ScopeError, add_scope, catalogue, remove_scope},
+        scopes::{ScopeError, add_scope, remove_scope},
     },
+    scopes::{Audience, BUILT_IN, Catalogue, Entry, catalogue},
     types::{Description, InvalidLine, Scope},
     web::{Failure, News, Parameters, Query, html, html_with, page::Field},
 };

@@ -3,7 +3,8 @@ use diesel_async::AsyncPgConnection;
 use super::{Client, Logo, Registration, RegistrationError, register::RegisterError, store};
 use crate::{
     audit::{Action, By, Record, Subject},
-    oauth::{Authority, scopes},
+    oauth::Authority,
+    scopes,
     types::Fault,
 };
 

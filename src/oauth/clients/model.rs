@@ -7,7 +7,7 @@ use super::Logo;
 use crate::{
     config::{Config, SigningAlgorithm},
     crypto::{Mac, digest, encode_base64url},
-    oauth::scopes::{Audience, Catalogue},
+    scopes::{Audience, Catalogue},
     types::{AccountId, AppId, ClientId, ClientSecretId, DisplayName, InvalidLine, RedirectUri, ScopeSet},
 };
 
@@ -233,7 +233,7 @@ impl Registration {
             let name = scope.to_string();
             match catalogue.find(&name).map(|entry| entry.audience) {
                 None => faults.push(RegistrationError::UnknownScope(name)),
-                Some(audience) if audience.admits(self.kind, first_party) => {}
+                Some(audience) if audience.admits(self.kind == ClientKind::Confidential, first_party) => {}
                 Some(Audience::FirstParty) => faults.push(RegistrationError::HouseScope(name)),
                 Some(Audience::Any | Audience::Confidential) => {
                     faults.push(RegistrationError::ConfidentialScope(name));

@@ -3,7 +3,8 @@ use crate::{
     accounts,
     audit::{Action, By, Subject},
     crypto::Token,
-    oauth::{Authority, scopes},
+    oauth::Authority,
+    scopes,
     types::{AccountId, AppId, ClientId, ClientSecretId, Fault},
 };
 

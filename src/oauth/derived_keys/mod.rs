@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     crypto::{KeyState, KeyStatus, Purpose},
     identity::KNOWN_FOR,
+    keys::IDEMPOTENT_FOR,
     types::Fault,
 };
 
@@ -46,10 +47,15 @@ fn lifetime(purpose: Purpose, config: &Config) -> Duration {
         Purpose::RefreshToken => lifetimes.refresh_token.duration(),
         Purpose::Csrf => FORM.max(lifetimes.authorization_request.duration()),
         Purpose::KnownBrowser => KNOWN_FOR,
+        // How long the same request finds the key that it made.
+        Purpose::ApiKeyBody => IDEMPOTENT_FOR,
         // Rows name the key; of fingerprints, only those under the current key are ever compared.
-        Purpose::ClientSecret | Purpose::SigningKey | Purpose::ClientContext | Purpose::Fingerprint => {
-            Duration::ZERO
-        }
+        Purpose::ClientSecret
+        | Purpose::SigningKey
+        | Purpose::ClientContext
+        | Purpose::Fingerprint
+        | Purpose::ApiKey
+        | Purpose::WebhookSecret => Duration::ZERO,
     }
 }
 
@@ -64,7 +70,11 @@ impl KeyUse {
 
     /// Whether rows are sealed with it that would be lost.
     const fn seals_rows(&self) -> bool {
-        self.hanging > 0 && matches!(self.key.purpose, Purpose::SigningKey | Purpose::ClientContext)
+        self.hanging > 0
+            && matches!(
+                self.key.purpose,
+                Purpose::SigningKey | Purpose::ClientContext | Purpose::WebhookSecret
+            )
     }
 }
 

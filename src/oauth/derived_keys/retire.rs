@@ -130,7 +130,7 @@ async fn rotate_one(
     Record::done(
         authority.clock.now(),
         actor,
-        Action::KeyRotated,
+        Action::ServerKeyRotated,
         Subject::Key(purpose.name().to_owned()),
     )
     .detail("version", version)
@@ -188,7 +188,7 @@ fn record(now: OffsetDateTime, actor: Actor, own: &KeyUse) -> Record {
     Record::done(
         now,
         actor,
-        Action::KeyRetired,
+        Action::ServerKeyRetired,
         Subject::Key(own.key.purpose.name().to_owned()),
     )
     .detail("key", own.key.id.0)

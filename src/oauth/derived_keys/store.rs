@@ -27,10 +27,14 @@ pub(super) async fn hanging(
              SELECT refresh_key_id FROM grants
              WHERE refresh_key_id IS NOT NULL AND revoked_at IS NULL AND expires_at > $1
              UNION ALL SELECT key_id FROM client_secrets WHERE expires_at IS NULL OR expires_at > $1
+             UNION ALL SELECT pepper_id FROM api_keys
+             WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
              UNION ALL SELECT ('x' || encode(substring(sealed FROM 1 FOR 4), 'hex'))::bit(32)::integer FROM (
                  SELECT context_sealed FROM grants
                  UNION ALL SELECT context_sealed FROM sessions
                  UNION ALL SELECT private_sealed FROM signing_keys
+                 UNION ALL SELECT last_used_sealed FROM api_keys WHERE last_used_sealed IS NOT NULL
+                 UNION ALL SELECT sealed FROM webhook_secrets
              ) AS all_sealed (sealed)
          )
          SELECT key_id, count(*) AS rows FROM uses GROUP BY key_id",

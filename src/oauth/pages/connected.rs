@@ -6,7 +6,8 @@ use actix_web::{
 use super::face;
 use crate::{
     identity::http::{Posted, SignedPost, Visitor},
-    oauth::{Authority, connected_apps, scopes, views},
+    oauth::{Authority, connected_apps, views},
+    scopes,
     types::{ClientId, GrantId, RedirectUri},
     web::{Failure, News, html, page::Place},
 };

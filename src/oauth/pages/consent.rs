@@ -12,8 +12,9 @@ use crate::{
         Authority,
         authorize::{self, ConsentQuestion, DecisionError, Step, Waiting},
         consent::Missing,
-        scopes, views,
+        views,
     },
+    scopes,
     types::{Fault, ScopeSet},
     web::{Failure, html_with},
 };

@@ -212,10 +212,15 @@ impl SigningKeys {
         }
         store::retire(&mut transaction, algorithm, signs_from).await?;
         store::insert(&mut transaction, id, &key, &sealed, now, signs_from).await?;
-        Record::done(now, actor, Action::KeyRotated, Subject::Key(key.kid().to_owned()))
-            .detail("algorithm", store::name(algorithm))
-            .write(&mut transaction)
-            .await?;
+        Record::done(
+            now,
+            actor,
+            Action::ServerKeyRotated,
+            Subject::Key(key.kid().to_owned()),
+        )
+        .detail("algorithm", store::name(algorithm))
+        .write(&mut transaction)
+        .await?;
         transaction.commit().await?;
         Ok(true)
     }

@@ -37,7 +37,7 @@ impl SigningKeys {
         store::lock(&mut transaction).await?;
         store::hasten(&mut transaction, algorithm, at).await?;
         store::end(&mut transaction, kid, at).await?;
-        Record::done(now, actor, Action::KeyRetired, Subject::Key(kid.to_owned()))
+        Record::done(now, actor, Action::ServerKeyRetired, Subject::Key(kid.to_owned()))
             .detail("algorithm", store::name(algorithm))
             .write(&mut transaction)
             .await?;

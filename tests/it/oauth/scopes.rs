@@ -4,8 +4,9 @@ use claviger::{
     audit::{Actor, By},
     oauth::{
         clients::{ClientKind, Registration, edit_client, register_client},
-        scopes::{Audience, Entry, ScopeError, add_scope, remove_scope},
+        scopes::{ScopeError, add_scope, remove_scope},
     },
+    scopes::{Audience, Entry},
     types::ClientId,
 };
 use futures_util::future::join;

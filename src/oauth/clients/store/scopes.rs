@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use crate::{
     db::schema::clients,
-    oauth::scopes::Audience,
+    oauth::clients::ClientKind,
+    scopes::Audience,
     types::{ClientId, Fault},
 };
 
@@ -30,10 +31,10 @@ pub async fn drop_scope(
         .await?;
     let mut ids = Vec::new();
     for (id, kind, first_party) in holders {
-        let kind = kind
+        let kind: ClientKind = kind
             .parse()
             .map_err(|_cause| Fault::inconsistent("clients", "kind", ClientId::from_uuid(id)))?;
-        if !audience.is_some_and(|audience| audience.admits(kind, first_party)) {
+        if !audience.is_some_and(|audience| audience.admits(kind == ClientKind::Confidential, first_party)) {
             ids.push(id);
         }
     }

@@ -100,7 +100,10 @@ async fn a_request_does_not_wait_for_ever_nor_for_a_client_that_changed() {
 
 #[tokio::test]
 async fn a_scope_that_leaves_the_catalogue_cannot_be_asked_for_any_more() {
-    use claviger::oauth::scopes::{Audience, Entry, add_scope};
+    use claviger::{
+        oauth::scopes::add_scope,
+        scopes::{Audience, Entry},
+    };
 
     let world = World::start().await;
     let authority = &world.app.authority;

@@ -70,8 +70,12 @@ pub async fn held(connection: &mut AsyncPgConnection, names: &ScopeSet) -> Resul
         .map(Catalogue)
 }
 
-/// Adds a scope, or changes the one of that name; says whether it was there.
-pub(super) async fn upsert(
+/// Adds a scope, or changes the one of that name.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn upsert(
     connection: &mut AsyncPgConnection,
     entry: &Entry,
     now: OffsetDateTime,
@@ -96,7 +100,12 @@ pub(super) async fn upsert(
     Ok(())
 }
 
-pub(super) async fn delete(connection: &mut AsyncPgConnection, name: &str) -> Result<bool, Fault> {
+/// Removes a scope; says whether it was there.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn delete(connection: &mut AsyncPgConnection, name: &str) -> Result<bool, Fault> {
     Ok(diesel::delete(scopes::table.find(name))
         .execute(connection)
         .await?

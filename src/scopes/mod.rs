@@ -1,23 +1,21 @@
-//! The catalogue of scopes: what each means in a person's words, and which clients may ask for it.
+//! The catalogue of scopes: what each means in a person's words, which clients may ask for it, and which API keys may have
+//! it. Whoever changes it takes away what no longer fits, so the acts that change it are above (`oauth::scopes`).
 
-mod edit;
 mod store;
 
-pub use edit::{ScopeError, add_scope, remove_scope};
-pub use store::{catalogue, held};
+pub use store::{catalogue, delete, held, upsert};
 
 use std::str::FromStr;
 
-use super::clients::ClientKind;
 use crate::types::{Description, Scope, ScopeSet};
 
-/// Which client kinds may ask for a scope.
+/// Who may have a scope: which client kinds may ask for it, and whose API keys may carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
     Any,
-    /// Those that can keep a secret.
+    /// Clients that can keep a secret; API keys of every app.
     Confidential,
-    /// The operator's own.
+    /// The operator's own clients, and API keys of apps to which an operator granted it.
     FirstParty,
 }
 
@@ -31,11 +29,12 @@ impl Audience {
         }
     }
 
+    /// Whether it admits an OAuth client.
     #[must_use]
-    pub fn admits(self, kind: ClientKind, first_party: bool) -> bool {
+    pub const fn admits(self, confidential: bool, first_party: bool) -> bool {
         match self {
             Self::Any => true,
-            Self::Confidential => kind == ClientKind::Confidential,
+            Self::Confidential => confidential,
             Self::FirstParty => first_party,
         }
     }
@@ -89,11 +88,16 @@ impl Catalogue {
     }
 }
 
-/// Scopes that the protocol itself gives a meaning; they stay.
-pub const BUILT_IN: [&str; 5] = [
+/// Scopes to which the server itself gives a meaning; they stay.
+pub const BUILT_IN: [&str; 10] = [
     "openid",
     "profile",
     "email",
     "offline_access",
     "tokens:introspect",
+    "keys:verify",
+    "keys:manage",
+    "usage:read",
+    "webhooks:manage",
+    "leaks:report",
 ];

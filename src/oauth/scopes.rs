@@ -1,17 +1,19 @@
+//! Changes of the catalogue of scopes: what a scope is no longer for is taken away where it is held.
+
 use diesel_async::AsyncPgConnection;
 
-use super::{Audience, BUILT_IN, Entry, catalogue, store};
+use super::{Authority, clients, consent, grants};
 use crate::{
     audit::{Action, Actor, Record, Subject},
-    oauth::{Authority, clients, consent, grants},
     revocation::{self, Reason},
+    scopes::{self, Audience, BUILT_IN, Entry, catalogue},
     types::{ClientContext, Fault},
 };
 
 /// Why the catalogue was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ScopeError {
-    #[error("{0} has a meaning in the protocol and stays in the catalogue")]
+    #[error("{0} has a meaning to the server and stays in the catalogue")]
     BuiltIn(String),
     #[error("scope {0} is not in the catalogue")]
     Unknown(String),
@@ -36,7 +38,7 @@ pub async fn add_scope(
         .await?
         .find(entry.scope.as_str())
         .is_some();
-    store::upsert(&mut transaction, entry, now).await?;
+    scopes::upsert(&mut transaction, entry, now).await?;
     let changed = take_away(&mut transaction, entry.scope.as_str(), Some(entry.audience)).await?;
     let action = if known {
         Action::ScopeChanged
@@ -71,7 +73,7 @@ pub async fn remove_scope(
         return Err(ScopeError::BuiltIn(name.to_owned()));
     }
     let mut transaction = authority.db.begin().await?;
-    if !store::delete(&mut transaction, name).await? {
+    if !scopes::delete(&mut transaction, name).await? {
         return Err(ScopeError::Unknown(name.to_owned()));
     }
     let changed = take_away(&mut transaction, name, None).await?;

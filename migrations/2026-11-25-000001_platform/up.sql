@@ -1,0 +1,264 @@
+-- What the keys of an app may do, and what an account may do altogether.
+
+ALTER TABLE apps
+    ADD COLUMN environments text[] NOT NULL DEFAULT '{live,test}',
+    ADD COLUMN key_scopes text[] NOT NULL DEFAULT '{}',
+    ADD COLUMN tier text NOT NULL DEFAULT 'standard',
+    ADD COLUMN allowed_networks text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN apps.key_scopes IS 'The most that its API keys may have.';
+COMMENT ON COLUMN apps.allowed_networks IS 'Networks from which its API keys are taken; empty is anywhere.';
+
+ALTER TABLE accounts ADD COLUMN monthly_limit bigint CHECK (monthly_limit > 0);
+COMMENT ON COLUMN accounts.monthly_limit IS 'Requests a month of all its API keys, as an operator set it; null is what the configuration says.';
+
+CREATE TABLE account_invitations (
+    id uuid PRIMARY KEY,
+    account_id uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    email text NOT NULL,
+    email_key text NOT NULL,
+    role text NOT NULL CHECK (role IN ('admin', 'developer', 'viewer')),
+    token_hash bytea NOT NULL UNIQUE,
+    invited_by uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    UNIQUE (account_id, email_key)
+);
+CREATE INDEX account_invitations_expiry ON account_invitations (expires_at);
+
+INSERT INTO scopes (name, description, sensitive, publishable, audience, created_at) VALUES
+    ('keys:verify', 'Ask whether API keys are good, and count their use', true, false, 'first_party', now() - interval '5 seconds'),
+    ('keys:manage', 'Make, change and revoke the API keys of an app', true, false, 'confidential', now() - interval '4 seconds'),
+    ('usage:read', 'See how much an app is used', false, false, 'confidential', now() - interval '3 seconds'),
+    ('webhooks:manage', 'Change where an app is told of events', true, false, 'confidential', now() - interval '2 seconds'),
+    ('leaks:report', 'Report leaked credentials', true, false, 'first_party', now() - interval '1 seconds')
+ON CONFLICT (name) DO NOTHING;
+
+-- API keys. A revoked one stays as a tombstone, also when its app goes.
+
+CREATE TABLE api_keys (
+    id uuid PRIMARY KEY,
+    app_id uuid REFERENCES apps ON DELETE SET NULL,
+    account_id uuid NOT NULL,
+    family text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('sk', 'pk', 'rk')),
+    environment text NOT NULL CHECK (environment IN ('live', 'test')),
+    name text NOT NULL,
+    scopes text[] NOT NULL,
+    pepper_id integer NOT NULL,
+    mac bytea NOT NULL UNIQUE,
+    hint text NOT NULL,
+    per_second integer CHECK (per_second > 0),
+    per_hour bigint CHECK (per_hour > 0),
+    per_month bigint CHECK (per_month > 0),
+    allowed_networks text[] NOT NULL,
+    expires_at timestamptz,
+    successor_id uuid,
+    rotated_at timestamptz,
+    revoked_at timestamptz,
+    revoked_reason text,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL,
+    reminded_days integer,
+    last_used_at timestamptz,
+    last_used_sealed bytea,
+    CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL)),
+    CHECK (app_id IS NOT NULL OR revoked_at IS NOT NULL)
+) WITH (fillfactor = 80);
+COMMENT ON COLUMN api_keys.successor_id IS 'The key that took its place when it was rotated.';
+COMMENT ON COLUMN api_keys.mac IS 'HMAC-SHA256 of the key under the pepper; the key itself is nowhere.';
+COMMENT ON COLUMN api_keys.hint IS 'What may be shown: the prefix and the first four characters of the body.';
+COMMENT ON COLUMN api_keys.last_used_sealed IS 'Address and user agent of the last use.';
+COMMENT ON COLUMN api_keys.reminded_days IS 'The last reminder of its end that went out: 14, 3 or 1 days ahead; 0 says that it has ended.';
+CREATE INDEX api_keys_app ON api_keys (app_id, id);
+CREATE INDEX api_keys_account ON api_keys (account_id, id);
+CREATE INDEX api_keys_pepper ON api_keys (pepper_id);
+CREATE INDEX api_keys_expiry ON api_keys (expires_at) WHERE revoked_at IS NULL;
+CREATE INDEX api_keys_successor ON api_keys (successor_id) WHERE successor_id IS NOT NULL;
+
+CREATE TABLE regenerated_values (
+    mac bytea PRIMARY KEY,
+    key_id uuid NOT NULL REFERENCES api_keys ON DELETE CASCADE,
+    ended_at timestamptz NOT NULL
+);
+COMMENT ON TABLE regenerated_values IS 'Values that keys had before they were regenerated: good for nothing but to know a leaked one.';
+
+-- One key for everybody who signs up, where a deployment asks for it. The trigger makes the slot, so that no path around
+-- the application can miss it; the key is made when its owner first looks at it.
+
+CREATE TABLE default_key_settings (
+    "only" boolean PRIMARY KEY DEFAULT true CHECK ("only"),
+    scope text,
+    family text NOT NULL
+);
+COMMENT ON TABLE default_key_settings IS 'As the configuration says; without a scope, no slots are made.';
+INSERT INTO default_key_settings (scope, family) VALUES (NULL, 'default');
+
+CREATE TABLE default_keys (
+    user_id uuid PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+    scope text NOT NULL,
+    family text NOT NULL,
+    created_at timestamptz NOT NULL,
+    key_id uuid REFERENCES api_keys
+);
+
+CREATE FUNCTION give_default_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO default_keys (user_id, scope, family, created_at)
+    SELECT NEW.id, scope, family, NEW.created_at FROM default_key_settings WHERE scope IS NOT NULL;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER give_default_key AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION give_default_key();
+
+-- Requests of the interface that are sent again: which thing the first one made.
+
+CREATE TABLE idempotent_requests (
+    caller text NOT NULL,
+    idempotency_key text NOT NULL,
+    request_digest bytea NOT NULL,
+    made text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (caller, idempotency_key)
+);
+CREATE INDEX idempotent_requests_age ON idempotent_requests (created_at);
+
+-- Limits. What a node has taken of an allowance beyond what was used is in its holding.
+
+CREATE TABLE allowances (
+    subject_id uuid NOT NULL,
+    span text NOT NULL CHECK (span IN ('second', 'hour', 'month')),
+    began_at timestamptz NOT NULL,
+    taken bigint NOT NULL,
+    PRIMARY KEY (subject_id, span)
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN allowances.began_at IS 'Of the hour or month that is counted; for seconds, when the next request conforms (GCRA).';
+COMMENT ON COLUMN allowances.taken IS 'Used, or held by a node.';
+CREATE INDEX allowances_began ON allowances (began_at);
+
+CREATE TABLE allowance_holdings (
+    subject_id uuid NOT NULL,
+    span text NOT NULL,
+    node_id uuid NOT NULL,
+    began_at timestamptz NOT NULL,
+    held bigint NOT NULL,
+    PRIMARY KEY (subject_id, span, node_id)
+) WITH (fillfactor = 50);
+CREATE INDEX allowance_holdings_node ON allowance_holdings (node_id);
+
+-- Usage.
+
+CREATE TABLE usage_minutes (
+    key_id uuid NOT NULL,
+    app_id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    scope text NOT NULL,
+    outcome text NOT NULL,
+    requests bigint NOT NULL,
+    PRIMARY KEY (key_id, at, scope, outcome)
+);
+COMMENT ON COLUMN usage_minutes.scope IS 'What was asked for; empty where nothing was.';
+CREATE INDEX usage_minutes_app ON usage_minutes (app_id, at);
+CREATE INDEX usage_minutes_at ON usage_minutes (at);
+CREATE TABLE usage_hours (LIKE usage_minutes INCLUDING ALL);
+CREATE TABLE usage_days (LIKE usage_minutes INCLUDING ALL);
+
+CREATE TABLE key_requests (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key_id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    route text NOT NULL,
+    outcome text NOT NULL,
+    status smallint NOT NULL,
+    address text NOT NULL,
+    latency_us integer NOT NULL,
+    request_id text NOT NULL
+);
+COMMENT ON TABLE key_requests IS 'The last requests of each key, for its developer; for a week.';
+CREATE INDEX key_requests_key ON key_requests (key_id, id DESC);
+CREATE INDEX key_requests_at ON key_requests (at);
+
+-- Webhooks.
+
+CREATE TABLE webhook_endpoints (
+    id uuid PRIMARY KEY,
+    app_id uuid NOT NULL REFERENCES apps ON DELETE CASCADE,
+    url text NOT NULL,
+    description text NOT NULL,
+    event_types text[] NOT NULL,
+    disabled_at timestamptz,
+    disabled_reason text,
+    created_at timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL,
+    CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
+);
+COMMENT ON COLUMN webhook_endpoints.event_types IS 'Empty is all.';
+CREATE INDEX webhook_endpoints_app ON webhook_endpoints (app_id, id);
+
+CREATE TABLE webhook_secrets (
+    id uuid PRIMARY KEY,
+    endpoint_id uuid NOT NULL REFERENCES webhook_endpoints ON DELETE CASCADE,
+    sealed bytea NOT NULL,
+    digest bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz
+);
+COMMENT ON COLUMN webhook_secrets.digest IS 'SHA-256, by which a leaked one is known.';
+CREATE INDEX webhook_secrets_endpoint ON webhook_secrets (endpoint_id);
+CREATE INDEX webhook_secrets_digest ON webhook_secrets (digest);
+
+CREATE TABLE webhook_messages (
+    id uuid PRIMARY KEY,
+    app_id uuid NOT NULL REFERENCES apps ON DELETE CASCADE,
+    type text NOT NULL,
+    payload text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE webhook_messages IS 'The outbox: written in the transaction of the act that it tells of.';
+CREATE INDEX webhook_messages_app ON webhook_messages (app_id, id DESC);
+CREATE INDEX webhook_messages_age ON webhook_messages (created_at);
+
+CREATE TABLE webhook_deliveries (
+    id uuid PRIMARY KEY,
+    message_id uuid NOT NULL REFERENCES webhook_messages ON DELETE CASCADE,
+    endpoint_id uuid NOT NULL REFERENCES webhook_endpoints ON DELETE CASCADE,
+    state text NOT NULL CHECK (state IN ('waiting', 'delivered', 'failed')),
+    attempts integer NOT NULL,
+    next_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at) WHERE state = 'waiting';
+CREATE INDEX webhook_deliveries_message ON webhook_deliveries (message_id);
+CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (endpoint_id, id DESC);
+
+CREATE TABLE webhook_attempts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    delivery_id uuid NOT NULL REFERENCES webhook_deliveries ON DELETE CASCADE,
+    at timestamptz NOT NULL,
+    status smallint,
+    error text,
+    answer text,
+    took_ms integer NOT NULL
+);
+CREATE INDEX webhook_attempts_delivery ON webhook_attempts (delivery_id, id);
+
+-- Reports of leaked credentials. What was reported is known by what it named, never by itself.
+
+CREATE TABLE leak_reports (
+    id uuid PRIMARY KEY,
+    source text NOT NULL,
+    subject_kind text NOT NULL,
+    subject_id text NOT NULL,
+    account_id uuid,
+    found_at_url text,
+    outcome text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX leak_reports_subject ON leak_reports (subject_id);
+CREATE INDEX leak_reports_account ON leak_reports (account_id, id DESC);
+
+CREATE TABLE leak_notices (
+    digest bytea PRIMARY KEY,
+    created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE leak_notices IS 'Digests of signed reports that have been dealt with: one that comes again is refused.';
+CREATE INDEX leak_notices_age ON leak_notices (created_at);
