@@ -14,6 +14,7 @@ use crate::{
     db::{self, Db},
     identity::{Identity, Mailer},
     jobs::{Runner, Running},
+    keys::{self, Keys, limits::Limiter, usage::Usage},
     oauth::{self, Authority},
     revocation::{self, Revocations},
     server::{BindError, Server, Services},
@@ -52,6 +53,7 @@ pub struct App {
     pub mailer: Mailer,
     pub identity: Identity,
     pub authority: Authority,
+    pub keys: Keys,
     pub runner: Runner,
 }
 
@@ -148,10 +150,25 @@ impl App {
             mailer.clone(),
         )
         .await?;
+        let limiter = Limiter::new(db.clone(), clock.clone());
+        let usage = Usage;
+        let keys = Keys::new(
+            db.clone(),
+            clock.clone(),
+            entropy.clone(),
+            keyring.clone(),
+            config.clone(),
+            revocations.clone(),
+            (limiter, usage),
+        );
+        if serves {
+            keys.configure_default_key().await?;
+        }
         let every = config.jobs.cleanup_interval.duration();
         let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
         jobs.extend(identity.jobs());
         jobs.extend(oauth::jobs(&authority));
+        jobs.extend(keys::jobs(&keys));
         let runner = Runner::new(db.clone(), clock.clone(), jobs);
         Ok(Self {
             config,
@@ -163,6 +180,7 @@ impl App {
             mailer,
             identity,
             authority,
+            keys,
             runner,
         })
     }
@@ -195,6 +213,7 @@ impl App {
             revocations: self.revocations.clone(),
             identity: self.identity.clone(),
             authority: self.authority.clone(),
+            keys: self.keys.clone(),
             runner: self.runner.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! Claviger: one server that issues, keeps and takes back credentials.
 
 pub mod accounts;
+pub mod api;
 pub mod app;
 pub mod audit;
 pub mod cli;

@@ -3,13 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Refused, output::answer};
+use super::{Refused, output::answer, owner::owned_account};
 use crate::{
     accounts::{self, AppError},
     app::App,
     audit::By,
     config::SigningAlgorithm,
-    identity,
     oauth::clients::{ClientKind, GrantType, Registration, register_client},
     scopes,
     types::{AccountId, AppId, ClientId, DisplayName, Email, Fault, RedirectUri, ScopeSet},
@@ -128,22 +127,7 @@ fn login_scopes() -> Result<ScopeSet, Refused> {
 /// The account and the app that a new client goes to.
 async fn place(app: &App, owner: Option<&Email>, name: &DisplayName) -> Result<(AccountId, AppId), Refused> {
     let mut transaction = app.db.begin().await?;
-    let user = match owner {
-        Some(email) => Some(
-            identity::user_by_email(&mut transaction, email)
-                .await?
-                .ok_or_else(|| Refused::Because(format!("there is no user {email}")))?,
-        ),
-        None => identity::operators(&mut transaction).await?.into_iter().next(),
-    };
-    let personal = match &user {
-        Some(user) => accounts::personal_account_of(&mut transaction, user.id).await?,
-        None => None,
-    };
-    let account = match personal {
-        Some(account) => account,
-        None => accounts::house_account(&mut transaction, &app.clock, &app.entropy).await?,
-    };
+    let account = owned_account(app, &mut transaction, owner).await?;
     let found = accounts::apps_of(&mut transaction, account)
         .await?
         .into_iter()

@@ -1,6 +1,8 @@
 //! The command line: one file for each command. What a command does to the data it does by the same acts as the
 //! pages, so it works while servers run and is in force on all of them when it returns.
 
+mod api_key;
+mod app;
 mod client;
 mod client_create;
 mod configuration;
@@ -9,6 +11,7 @@ mod issuer;
 mod keys;
 mod migrate;
 mod output;
+mod owner;
 mod reach;
 mod scope;
 mod serve;
@@ -48,6 +51,12 @@ enum Command {
     /// People
     #[command(subcommand)]
     User(user::Command),
+    /// Apps, and what their API keys may do
+    #[command(subcommand)]
+    App(app::Command),
+    /// API keys
+    #[command(subcommand)]
+    Key(api_key::Command),
     /// OAuth clients
     #[command(subcommand)]
     Client(client::Command),
@@ -116,6 +125,12 @@ impl Cli {
             Command::Migrate => act(file, environment, |config| migrate::run(config, environment)),
             Command::Doctor => act(file, environment, |config| doctor::run(config, environment)),
             Command::User(command) => act(file, environment, |config| {
+                reach::with_app(config, environment, |app| command.run(app))
+            }),
+            Command::App(command) => act(file, environment, |config| {
+                reach::with_app(config, environment, |app| command.run(app))
+            }),
+            Command::Key(command) => act(file, environment, |config| {
                 reach::with_app(config, environment, |app| command.run(app))
             }),
             Command::Client(command) => act(file, environment, |config| {

@@ -42,7 +42,7 @@ fn both_environments() -> Vec<Environment> {
 pub struct Families(BTreeMap<String, Family>);
 
 /// The family of keys that name none.
-pub const DEFAULT: &str = "default";
+pub const DEFAULT_FAMILY: &str = "default";
 
 impl Default for Families {
     /// Those that are shipped.
@@ -62,7 +62,7 @@ impl Default for Families {
             ..plain(Some("hvz"))
         };
         Self(BTreeMap::from([
-            (DEFAULT.to_owned(), plain(None)),
+            (DEFAULT_FAMILY.to_owned(), plain(None)),
             ("hypersave".to_owned(), plain(Some("hs"))),
             ("hypervize".to_owned(), hypervize),
         ]))
@@ -136,7 +136,7 @@ pub struct Tier {
 pub struct Tiers(BTreeMap<String, Tier>);
 
 /// The tier of apps of which nobody said anything.
-pub const STANDARD: &str = "standard";
+const STANDARD: &str = "standard";
 
 impl Default for Tiers {
     fn default() -> Self {

@@ -9,7 +9,7 @@ mod render;
 mod sections;
 mod value;
 
-pub use families::{Families, Family, Tier, Tiers};
+pub use families::{DEFAULT_FAMILY, Families, Family, Tier, Tiers};
 pub use key::Key;
 pub use load::{ConfigError, Environment, load};
 pub use render::{print, reference};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::{
-    families::{Families, Tiers},
+    families::{DEFAULT_FAMILY, Families, Tiers},
     key::{Leaf, settings},
     value::{Hidden, Span, leaf_as_string},
 };
@@ -274,7 +274,7 @@ settings! {
         /// Every new person gets one key with this scope, made when they first look at it; unset: none.
         default_key_scope: Option<String> = None;
         /// The family of that key.
-        default_key_family: String = "default".to_owned();
+        default_key_family: String = DEFAULT_FAMILY.to_owned();
         /// Revoke a key that comes in a URL's query, where it is kept in logs and histories; false warns its owner and no more.
         revoke_in_query: bool = false;
     }

@@ -342,6 +342,22 @@ impl Keyring {
         self.current(purpose).map(|key| key.mac(message))
     }
 
+    /// The same under every key of `purpose` that is here and serves, the current one among them: for what is looked up
+    /// by its digest.
+    #[must_use]
+    pub fn macs(&self, purpose: Purpose, message: &[u8]) -> Vec<Mac> {
+        let now = self.clock.now();
+        let ring = self.ring();
+        let mut keys: Vec<_> = ring
+            .slots
+            .values()
+            .filter(|slot| slot.record.purpose == purpose && !slot.record.is_retired(now))
+            .filter_map(|slot| slot.key.as_ref())
+            .collect();
+        keys.sort_by_key(|key| key.id);
+        keys.into_iter().map(|key| key.mac(message)).collect()
+    }
+
     /// The same under a named key; none if that key is not of this purpose, not known, or retired.
     #[must_use]
     pub fn mac_with(&self, purpose: Purpose, id: KeyId, message: &[u8]) -> Option<Mac> {

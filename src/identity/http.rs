@@ -151,6 +151,15 @@ impl Visitor {
         }
     }
 
+    /// Whether the browser got this form token from us in this session; for requests of scripts, which send it in a header.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told for now.
+    pub fn was_given(&self, token: &str) -> Result<bool, Failure> {
+        self.browser.gave_token(self.session_digest(), token)
+    }
+
     fn session_digest(&self) -> Option<[u8; 32]> {
         self.signed_in.as_ref().map(|signed_in| signed_in.token_digest)
     }

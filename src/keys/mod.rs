@@ -1,6 +1,107 @@
-//! API keys: who may call, for which app, for what, and how often.
+//! API keys: who may call, for which app, for what, and how often. Account → app → key → scopes.
+//!
+//! A key's way: [`Keys::create`] → [`Keys::judge`] many thousand times a second → [`Keys::rotate`] or
+//! [`Keys::regenerate`] → [`Keys::revoke`] or its end. What all keys of an app may do is its [`AppPolicy`]; how often is in
+//! [`limits`], and how often they did in [`usage`].
 
-use std::time::Duration;
+mod act;
+mod cache;
+mod change;
+pub mod coverage;
+mod create;
+mod default_key;
+mod format;
+mod jobs;
+pub mod limits;
+mod look;
+mod model;
+mod once;
+mod policy;
+mod regenerate;
+mod revoke;
+mod rotate;
+mod scope;
+mod store;
+pub mod usage;
+mod verify;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use act::{Asker, KeyError, Reach};
+pub use create::NewKey;
+pub use default_key::DefaultKey;
+pub use format::{Formats, Reading};
+pub use jobs::jobs;
+pub use model::{ApiKey, AppPolicy, InvalidKeyKind, KeyKind, KeyState, OwnLimits, RevokedBecause, Settings};
+pub use once::{Made, Once};
+pub use revoke::revoke_keys_of_app;
+pub use rotate::Overlap;
+pub use scope::drop_scope;
+pub use verify::{Judgement, LiveKey, Refusal, Seen, Wanted};
+
+use crate::{
+    config::Config,
+    crypto::Keyring,
+    db::Db,
+    revocation::Revocations,
+    types::{Clock, Entropy},
+};
+use cache::KeyCache;
+use limits::Limiter;
+use usage::Usage;
 
 /// How long a request that is sent again with its `Idempotency-Key` gets the answer of the first one.
 pub const IDEMPOTENT_FOR: Duration = Duration::from_hours(24);
+
+/// All that the acts on API keys work with. Clones share everything.
+#[derive(Clone)]
+pub struct Keys {
+    pub db: Db,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub keyring: Keyring,
+    pub config: Arc<Config>,
+    pub revocations: Revocations,
+    pub formats: Arc<Formats>,
+    pub limiter: Limiter,
+    pub usage: Usage,
+    cache: KeyCache,
+}
+
+impl Keys {
+    #[must_use]
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        entropy: Entropy,
+        keyring: Keyring,
+        config: Arc<Config>,
+        revocations: Revocations,
+        (limiter, usage): (Limiter, Usage),
+    ) -> Self {
+        Self {
+            formats: Arc::new(Formats::of(&config.keys.families)),
+            cache: KeyCache::new(&revocations),
+            db,
+            clock,
+            entropy,
+            keyring,
+            config,
+            revocations,
+            limiter,
+            usage,
+        }
+    }
+
+    /// Keys of which this node has a copy.
+    #[must_use]
+    pub fn cached(&self) -> usize {
+        self.cache.len()
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({} in memory)", self.cached())
+    }
+}

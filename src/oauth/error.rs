@@ -46,7 +46,10 @@ pub enum EndpointError {
     UnsupportedGrantType,
     #[error("{0}")]
     InvalidScope(String),
-    #[error("too many failed attempts")]
+    /// 401: the caller's own API key is not good for this (RFC 6750 §3.1, RFC 7662 §2.3).
+    #[error("the API key is not good, or does not have the scope tokens:introspect")]
+    InvalidToken,
+    #[error("too many attempts")]
     Throttled(Duration),
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -63,6 +66,7 @@ impl EndpointError {
             Self::UnauthorizedClient(_) => Some("unauthorized_client"),
             Self::UnsupportedGrantType => Some("unsupported_grant_type"),
             Self::InvalidScope(_) => Some("invalid_scope"),
+            Self::InvalidToken => Some("invalid_token"),
             Self::Throttled(_) => Some("slow_down"),
             Self::Fault(_) => None,
         }

@@ -21,6 +21,7 @@ use super::{
     userinfo::{self, UserinfoError},
 };
 use crate::{
+    keys::Keys,
     types::{ClientId, Fault},
     web::{Failure, Form, Parameters, RequestContext, whole_seconds},
 };
@@ -144,8 +145,14 @@ fn refusal(error: &EndpointError) -> HttpResponse {
             }
             return response;
         }
+        EndpointError::InvalidToken => {
+            let mut response = no_store(StatusCode::UNAUTHORIZED, &body("invalid_token", &description));
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\", scope=\"tokens:introspect\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            return response;
+        }
         EndpointError::Throttled(wait) => {
-            let description = "too many failed attempts: wait as long as Retry-After says";
+            let description = "too many attempts: wait as long as Retry-After says";
             let mut response = no_store(StatusCode::TOO_MANY_REQUESTS, &body("slow_down", description));
             response
                 .headers_mut()
@@ -252,6 +259,7 @@ async fn token_endpoint(
 
 async fn introspection_endpoint(
     authority: Data<Authority>,
+    keys: Data<Keys>,
     request: HttpRequest,
     context: RequestContext,
     form: Form,
@@ -259,7 +267,7 @@ async fn introspection_endpoint(
     let form = form.0;
     let answer = async {
         let form = form.as_ref().map_err(Clone::clone)?;
-        introspect::introspect(&authority, authorization(&request)?, form, &context.0).await
+        introspect::introspect(&authority, &keys, authorization(&request)?, form, &context.0).await
     };
     match answer.await {
         Ok(introspection) => no_store(actix_web::http::StatusCode::OK, &introspection),

@@ -5,6 +5,7 @@ use diesel_async::AsyncPgConnection;
 use super::{Authority, clients, consent, grants};
 use crate::{
     audit::{Action, Actor, Record, Subject},
+    keys,
     revocation::{self, Reason},
     scopes::{self, Audience, BUILT_IN, Entry, catalogue},
     types::{ClientContext, Fault},
@@ -21,7 +22,8 @@ pub enum ScopeError {
     Fault(#[from] Fault),
 }
 
-/// Adds a scope, or changes the one of that name. Clients that it is not for any more lose it, as if it were removed.
+/// Adds a scope, or changes the one of that name. Clients and keys that it is not for any more lose it, as if it were
+/// removed.
 ///
 /// # Errors
 ///
@@ -39,7 +41,9 @@ pub async fn add_scope(
         .find(entry.scope.as_str())
         .is_some();
     scopes::upsert(&mut transaction, entry, now).await?;
-    let changed = take_away(&mut transaction, entry.scope.as_str(), Some(entry.audience)).await?;
+    let mut changed = take_away(&mut transaction, entry.scope.as_str(), Some(entry.audience)).await?;
+    let clients = changed.len();
+    changed.extend(keys::drop_scope(&mut transaction, entry.scope.as_str(), Some(entry)).await?);
     let action = if known {
         Action::ScopeChanged
     } else {
@@ -49,14 +53,14 @@ pub async fn add_scope(
         .from(context)
         .detail("description", entry.description.as_str())
         .detail("audience", entry.audience.name())
-        .detail("clients", changed.len())
+        .detail("clients", clients)
         .write(&mut transaction)
         .await?;
     authority.commit(transaction, &changed, Reason::Changed).await?;
     Ok(())
 }
 
-/// Removes a scope, from the catalogue and from every client: nobody can ask for it any more when this returns, and what
+/// Removes a scope, from the catalogue, every client and every key: nobody can ask for it any more when this returns, and what
 /// people allowed before does not come back with a scope of the same name. Access tokens that were given keep it until
 /// they expire; no refresh gives it any more.
 ///
@@ -76,7 +80,9 @@ pub async fn remove_scope(
     if !scopes::delete(&mut transaction, name).await? {
         return Err(ScopeError::Unknown(name.to_owned()));
     }
-    let changed = take_away(&mut transaction, name, None).await?;
+    let mut changed = take_away(&mut transaction, name, None).await?;
+    let clients = changed.len();
+    changed.extend(keys::drop_scope(&mut transaction, name, None).await?);
     Record::done(
         authority.clock.now(),
         actor,
@@ -84,7 +90,7 @@ pub async fn remove_scope(
         Subject::Scope(name.to_owned()),
     )
     .from(context)
-    .detail("clients", changed.len())
+    .detail("clients", clients)
     .write(&mut transaction)
     .await?;
     authority.commit(transaction, &changed, Reason::Changed).await?;

@@ -10,9 +10,12 @@ use actix_web::{
 use askama::Template as _;
 use serde_json::json;
 
-use crate::web::{
-    current_request_id,
-    page::{ErrorPage, Frame},
+use crate::{
+    api,
+    web::{
+        current_request_id,
+        page::{ErrorPage, Frame},
+    },
 };
 
 pub(super) fn service() -> Route {
@@ -43,7 +46,7 @@ pub(super) fn put_in_words(bare: ServiceResponse<BoxBody>) -> ServiceResponse<Bo
 /// 405, with the methods that the path takes.
 fn refuse_method(request: &HttpRequest) -> HttpResponse {
     let mut answer = HttpResponse::MethodNotAllowed();
-    answer.insert_header((header::ALLOW, allowed(request.method())));
+    answer.insert_header((header::ALLOW, allowed(request)));
     refuse(
         request,
         answer,
@@ -57,6 +60,9 @@ fn refuse(
     (error, description): (&str, &str),
 ) -> HttpResponse {
     answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    if request.path().starts_with(api::http::ROOT) {
+        return answer.json(api::http::problem(error, description));
+    }
     if speaks_json(request.path()) {
         return answer.json(json!({ "error": error, "error_description": description }));
     }
@@ -72,9 +78,16 @@ fn refuse(
     }
 }
 
-/// Every resource takes GET, POST, or both (RFC 9110 §10.2.1 wants them named).
-fn allowed(refused: &Method) -> &'static str {
-    match *refused {
+/// RFC 9110 §10.2.1 wants them named. Every resource takes GET, POST, or both, but for those of the interface, whose
+/// document says.
+fn allowed(request: &HttpRequest) -> &str {
+    let documented = request
+        .match_pattern()
+        .and_then(|pattern| api::http::methods_of(&pattern));
+    if let Some(documented) = documented {
+        return documented;
+    }
+    match *request.method() {
         Method::GET => "POST",
         Method::POST => "GET, HEAD",
         _ => "GET, HEAD, POST",

@@ -26,6 +26,7 @@ use crate::{
     db::Db,
     identity::Identity,
     jobs::Runner,
+    keys::Keys,
     oauth::Authority,
     revocation::Revocations,
     types::{Clock, Entropy},
@@ -47,6 +48,7 @@ pub struct Services {
     pub revocations: Revocations,
     pub identity: Identity,
     pub authority: Authority,
+    pub keys: Keys,
     pub runner: Runner,
 }
 

@@ -6,8 +6,9 @@ use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 
 use super::{Services, assets, health};
 use crate::{
-    dashboard,
+    api, dashboard,
     identity::{self, HeldByApps, Identity, http::PendingRequests},
+    keys::Keys,
     oauth::{self, Authority, ConsentsAndGrants, WaitingRequests},
     types::{Clock, Entropy},
     web::{BasePath, BrowserSettings, Parameters, TrustedProxies},
@@ -24,6 +25,7 @@ pub(super) struct SharedData {
     assets: Data<assets::Assets>,
     identity: Data<Identity>,
     authority: Data<Authority>,
+    keys: Data<Keys>,
     /// What the sign-in page asks of the capability above it.
     pending: Data<dyn PendingRequests>,
     /// What a reset of the password asks of it.
@@ -49,6 +51,7 @@ impl SharedData {
             assets: Data::new(assets::Assets::new()),
             identity: Data::new(services.identity.clone()),
             authority: Data::new(services.authority.clone()),
+            keys: Data::new(services.keys.clone()),
             pending: Data::from(pending),
             held: Data::from(held),
         }
@@ -66,8 +69,10 @@ impl SharedData {
             .app_data(self.assets.clone())
             .app_data(self.identity.clone())
             .app_data(self.authority.clone())
+            .app_data(self.keys.clone())
             .app_data(self.pending.clone())
             .app_data(self.held.clone())
+            .configure(api::http::routes)
             .configure(oauth::http::routes)
             .configure(health::routes)
             .configure(assets::routes)

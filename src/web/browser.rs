@@ -125,7 +125,16 @@ impl Browser {
     ///
     /// If that cannot be told for now.
     pub fn gave(&self, session: Option<[u8; 32]>, form: &Parameters) -> Result<bool, Failure> {
-        let presented = decode_base64url(form.text("csrf_token")).unwrap_or_default();
+        self.gave_token(session, form.text("csrf_token"))
+    }
+
+    /// The same of a token that came by itself, in a header.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told for now.
+    pub fn gave_token(&self, session: Option<[u8; 32]>, token: &str) -> Result<bool, Failure> {
+        let presented = decode_base64url(token).unwrap_or_default();
         let Some((id, tag)) = presented.split_first_chunk::<4>() else {
             return Ok(false);
         };

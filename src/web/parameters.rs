@@ -94,6 +94,11 @@ impl Parameters {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Every value, whatever its name.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(_, value)| value.as_str())
+    }
+
     /// Bytes of all names and values.
     #[must_use]
     pub fn size(&self) -> usize {

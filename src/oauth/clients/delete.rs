@@ -5,6 +5,7 @@ use super::{Client, store};
 use crate::{
     accounts::{self, AppError},
     audit::{Action, By, Subject},
+    keys,
     oauth::{Authority, grants},
     revocation::{self, Reason},
     types::{AppId, Fault},
@@ -22,7 +23,7 @@ pub async fn delete_client(authority: &Authority, client: &Client, by: By<'_>) -
     authority.commit(transaction, &entries, Reason::Deleted).await
 }
 
-/// Removes an app with all its clients, in one transaction; nothing that they held is good when this returns.
+/// Removes an app with all its clients and keys, in one transaction; nothing that they held is good when this returns.
 ///
 /// # Errors
 ///
@@ -36,6 +37,7 @@ pub async fn delete_app(authority: &Authority, app: AppId, by: By<'_>) -> Result
     for client in store::clients_of_app(&mut transaction, app).await? {
         entries.extend(remove(&mut transaction, &client, now, by).await?);
     }
+    entries.extend(keys::revoke_keys_of_app(&mut transaction, app, now, by).await?);
     accounts::delete_app(&mut transaction, &authority.clock, app, by).await?;
     authority.commit(transaction, &entries, Reason::Deleted).await?;
     Ok(())

@@ -1,0 +1,195 @@
+//! What requests bring along: JSON bodies, pages of lists, conditions, keys of idempotency.
+
+use actix_web::{
+    FromRequest, HttpMessage as _, HttpRequest,
+    dev::Payload,
+    http::header::{self, HeaderName},
+    web::BytesMut,
+};
+use futures_util::{StreamExt as _, future::LocalBoxFuture};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Duration, timeout};
+
+use super::answer::ApiError;
+use crate::{crypto, keys::Once, web::Parameters};
+
+/// A body of JSON, read strictly; and a digest of it.
+pub(super) struct Body<T> {
+    pub(super) value: T,
+    digest: [u8; 32],
+}
+
+const LARGEST: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let kind = request.content_type().to_ascii_lowercase();
+        let mut payload = payload.take();
+        Box::pin(async move {
+            if kind != "application/json" {
+                return Err(ApiError::NotJson);
+            }
+            let bytes = timeout(PATIENCE, read(&mut payload))
+                .await
+                .map_err(|_late| cut_off())??;
+            let value = serde_json::from_slice(&bytes).map_err(|cause| ApiError::Unsound {
+                field: None,
+                problem: format!("The JSON does not fit: {cause}"),
+            })?;
+            let digest = crypto::digest(&bytes);
+            Ok(Self { value, digest })
+        })
+    }
+}
+
+async fn read(payload: &mut Payload) -> Result<BytesMut, ApiError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_cause| cut_off())?;
+        if body.len().saturating_add(chunk.len()) > LARGEST {
+            return Err(ApiError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn cut_off() -> ApiError {
+    ApiError::Unsound {
+        field: None,
+        problem: "The body was cut off".to_owned(),
+    }
+}
+
+/// A body that may be left out.
+pub(super) struct MaybeBody<T>(pub(super) Body<T>);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeBody<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let says = |name: HeaderName| request.headers().get(name).map(header::HeaderValue::as_bytes);
+        let is_empty = says(header::CONTENT_LENGTH).is_none_or(|length| length == b"0")
+            && says(header::TRANSFER_ENCODING).is_none();
+        if is_empty {
+            let digest = crypto::digest(b"");
+            let value = T::default();
+            return Box::pin(async move { Ok(Self(Body { value, digest })) });
+        }
+        let body = Body::from_request(request, payload);
+        Box::pin(async move { body.await.map(Self) })
+    }
+}
+
+/// The `Idempotency-Key` of a request, if it has one.
+pub(super) fn once<T>(
+    request: &HttpRequest,
+    caller: String,
+    body: &Body<T>,
+) -> Result<Option<Once>, ApiError> {
+    const LONGEST: usize = 255;
+
+    let mut values = request.headers().get_all("idempotency-key");
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let key = value.to_str().unwrap_or_default();
+    if values.next().is_some() || key.is_empty() || key.len() > LONGEST {
+        return Err(ApiError::unsound(
+            "Idempotency-Key",
+            "Idempotency-Key is one value of 1 to 255 ASCII characters",
+        ));
+    }
+    // The same key on another path, or with another body, is another request.
+    let asked = [
+        request.method().as_str().as_bytes(),
+        request.path().as_bytes(),
+        body.digest.as_slice(),
+    ]
+    .join(&0);
+    Ok(Some(Once {
+        caller,
+        key: key.to_owned(),
+        digest: crypto::digest(&asked),
+    }))
+}
+
+/// The version that a change is made from: `If-Match` with one strong tag.
+pub(super) fn if_match(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let Some(value) = request.headers().get(header::IF_MATCH) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let tag = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    // What is no tag of ours is no version of anything.
+    tag.map(|tag| Some(tag.to_owned()))
+        .ok_or(ApiError::PreconditionFailed)
+}
+
+/// Which part of a list.
+pub(super) struct Page {
+    pub(super) most: u32,
+    pub(super) cursor: Option<String>,
+}
+
+impl Page {
+    const USUAL: u32 = 50;
+    const MOST: u32 = 200;
+
+    /// Reads `limit` and `cursor`; other parameters are not known.
+    pub(super) fn of(query: &Parameters) -> Result<Self, ApiError> {
+        let one = |name: &'static str| {
+            query
+                .one(name)
+                .map_err(|repeated| ApiError::unsound(name, repeated.to_string()))
+        };
+        let most = match one("limit")? {
+            None => Self::USUAL,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|most| (1..=Self::MOST).contains(most))
+                .ok_or_else(|| ApiError::unsound("limit", format!("limit is 1 to {}", Self::MOST)))?,
+        };
+        Ok(Self {
+            most,
+            cursor: one("cursor")?.map(str::to_owned),
+        })
+    }
+
+    /// The cursor as the id that it is.
+    pub(super) fn before<I: std::str::FromStr>(&self) -> Result<Option<I>, ApiError> {
+        self.cursor
+            .as_deref()
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_cause| ApiError::unsound("cursor", "cursor is not one that a list gave"))
+    }
+}
+
+/// Part of a list.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Listing<T> {
+    pub(super) data: Vec<T>,
+    /// Where the next part begins; null at the end.
+    pub(super) next_cursor: Option<String>,
+}
+
+impl<T> Listing<T> {
+    /// Of up to one more than were asked for.
+    pub(super) fn of(mut data: Vec<T>, page: &Page, cursor: impl Fn(&T) -> String) -> Self {
+        let most = usize::try_from(page.most).unwrap_or(usize::MAX);
+        let more = data.len() > most;
+        data.truncate(most);
+        let next_cursor = data.last().filter(|_| more).map(cursor);
+        Self { data, next_cursor }
+    }
+}

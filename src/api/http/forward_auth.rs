@@ -1,0 +1,215 @@
+//! `GET /v1/auth`: a proxy asks whether a request may pass (nginx `auth_request`, Traefik, Envoy, Caddy). It hands on the
+//! `Authorization` of the request, and says what is required by headers or in the query; `docs/keys.md` has working
+//! configurations.
+
+use std::time::Instant;
+
+use actix_web::{
+    HttpMessage as _, HttpRequest, HttpResponse,
+    http::header::{self, HeaderName, HeaderValue},
+    web::Data,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    answer::{ApiError, Problem, limit_headers},
+    caller::{bearer, context, key_in_query},
+};
+use crate::{
+    keys::{Keys, Seen, Wanted, coverage},
+    oauth::{
+        Authority,
+        access_token::{self, Principal},
+    },
+    types::{Environment, ScopeSet},
+    web::Query,
+};
+
+/// What the proxy requires. Headers say the same: `X-Required-Scope`, `X-Required-Environment`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "says in the document what `required` reads")]
+struct Requirements {
+    /// All of these, with spaces between them.
+    #[param(example = "read:orders")]
+    scope: Option<String>,
+    #[param(inline)]
+    environment: Option<Environment>,
+}
+
+/// What a request must have to pass.
+struct Required {
+    scope: Option<ScopeSet>,
+    environment: Option<Environment>,
+}
+
+/// The query that the proxy is configured with goes before headers, which it may hand on from the client if it is
+/// configured to set neither.
+fn required(request: &HttpRequest, query: Query) -> Result<Required, ApiError> {
+    let query = query.0.map_err(|unreadable| ApiError::Unsound {
+        field: None,
+        problem: format!("The query could not be read: {unreadable}"),
+    })?;
+    let says = |name: &'static str, header: &str| -> Result<Option<String>, ApiError> {
+        let in_query = query
+            .one(name)
+            .map_err(|repeated| ApiError::unsound(name, repeated.to_string()))?;
+        let in_header = || request.headers().get(header).and_then(|value| value.to_str().ok());
+        Ok(in_query
+            .or_else(in_header)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned))
+    };
+    let scope = says("scope", "x-required-scope")?
+        .map(|text| {
+            text.parse()
+                .map_err(|invalid: crate::types::InvalidScope| ApiError::unsound("scope", invalid.to_string()))
+        })
+        .transpose()?;
+    let environment = says("environment", "x-required-environment")?
+        .map(|text| {
+            text.parse().map_err(|invalid: crate::types::InvalidEnvironment| {
+                ApiError::unsound("environment", invalid.to_string())
+            })
+        })
+        .transpose()?;
+    Ok(Required { scope, environment })
+}
+
+/// The path that was asked for at the proxy, and its query.
+fn original(request: &HttpRequest) -> (String, String) {
+    let uri = ["x-original-uri", "x-forwarded-uri", "x-original-url"]
+        .iter()
+        .find_map(|name| request.headers().get(*name))
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let path = if path.is_empty() { "/v1/auth" } else { path };
+    (path.chars().take(200).collect(), query.to_owned())
+}
+
+/// May this request pass?
+///
+/// 200 with headers that say who calls, for the service behind the proxy; otherwise what the client is to be told.
+#[utoipa::path(
+    method(get, post),
+    path = "/v1/auth",
+    tag = "verification",
+    params(Requirements),
+    responses(
+        (status = 200, description = "It may pass. `X-Key-Id`, `X-App-Id`, `X-Account-Id`, `X-Environment` and `X-Scopes` \
+            say who calls; for an access token, `X-Client-Id` and `X-User-Id`"),
+        (status = 400, description = "The proxy requires what makes no sense", body = Problem),
+        (status = 401, description = "No credential, or one that is not good", body = Problem),
+        (status = 403, description = "The address or the scope is not allowed", body = Problem),
+        (status = 429, description = "Over a limit", body = Problem),
+        (status = 503, description = "It cannot be known now", body = Problem),
+    ),
+    security(("key" = []), ("oauth" = [])),
+)]
+#[allow(clippy::disallowed_methods, reason = "measures how long the answer took")]
+pub(super) async fn forward_auth(
+    request: HttpRequest,
+    query: Query,
+    keys: Data<Keys>,
+    authority: Data<Authority>,
+) -> Result<HttpResponse, ApiError> {
+    let started = Instant::now();
+    let required = required(&request, query)?;
+    let context = context(&request)?;
+    let (path, original_query) = original(&request);
+    if let Some(key) = key_in_query(&keys, &original_query) {
+        keys.sent_in_query(&key, &path, &context).await?;
+        return Err(ApiError::KeyInQuery);
+    }
+    let credential = bearer(&request)?.ok_or(ApiError::NoCredential)?;
+    if !keys.formats.begins(credential) {
+        return by_token(&authority, credential, &required).await;
+    }
+    let wanted = Wanted {
+        scope: required.scope.as_ref(),
+        environment: required.environment,
+        address: Some(context.address),
+        cost: 1,
+    };
+    let judgement = keys.judge(credential, wanted).await?;
+    let result = judgement.result.clone();
+    let answer = match (result, &judgement.key) {
+        (Ok(standing), Some(key)) => {
+            let mut answer = HttpResponse::Ok();
+            for header in limit_headers(&standing) {
+                answer.insert_header(header);
+            }
+            identify(
+                &mut answer,
+                [
+                    ("x-key-id", key.id.to_string()),
+                    ("x-app-id", key.app_id.to_string()),
+                    ("x-account-id", key.account_id.to_string()),
+                    ("x-environment", key.environment.to_string()),
+                    ("x-scopes", key.scopes.to_string()),
+                ],
+            );
+            Ok(answer.finish())
+        }
+        (Ok(_), None) => Err(ApiError::InvalidCredential),
+        (Err(refusal), _) => Err(ApiError::from(refusal)),
+    };
+    let status = match &answer {
+        Ok(answer) => answer.status(),
+        Err(error) => actix_web::ResponseError::status_code(error),
+    };
+    let seen = Seen {
+        route: &path,
+        status: status.as_u16(),
+        user_agent: &context.user_agent,
+        latency: started.elapsed(),
+        request_id: &context.request_id,
+    };
+    keys.count(&judgement, wanted, seen);
+    // It has been counted, under the path that the client asked for.
+    request.extensions_mut().remove::<super::caller::Judged>();
+    answer
+}
+
+async fn by_token(
+    authority: &Authority,
+    credential: &str,
+    required: &Required,
+) -> Result<HttpResponse, ApiError> {
+    let token = access_token::inspect(authority, credential)
+        .await?
+        .ok_or(ApiError::InvalidCredential)?;
+    if let Some(missing) = required
+        .scope
+        .as_ref()
+        .and_then(|scope| coverage::missing(&token.scopes, scope))
+    {
+        return Err(ApiError::InsufficientScope(missing.clone()));
+    }
+    let mut answer = HttpResponse::Ok();
+    identify(
+        &mut answer,
+        [
+            ("x-client-id", token.client_id.to_string()),
+            ("x-scopes", token.scopes.to_string()),
+        ],
+    );
+    if let Principal::User { user, .. } = token.principal {
+        identify(&mut answer, [("x-user-id", user.to_string())]);
+    }
+    Ok(answer.finish())
+}
+
+fn identify<const N: usize>(
+    answer: &mut actix_web::HttpResponseBuilder,
+    headers: [(&'static str, String); N],
+) {
+    answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            answer.insert_header((HeaderName::from_static(name), value));
+        }
+    }
+}

@@ -1,0 +1,618 @@
+//! `/v1/keys`: made, looked at, changed, rotated, taken back.
+
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::Path,
+};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::{
+    answer::{ApiError, Problem},
+    body::{Body, Listing, MaybeBody, Page, if_match, once},
+    caller::{Called, Caller, ToManageKeys},
+    key_shape::{KeyAnswer, MadeAnswer},
+};
+use crate::{
+    keys::{ApiKey, KeyKind, Made, NewKey, Overlap, OwnLimits, Settings},
+    types::{ApiKeyId, AppId, DisplayName, Environment, ScopeSet},
+    web::Query,
+};
+
+/// A key to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateKey {
+    /// The app; a caller that is bound to one need not say.
+    #[serde(default)]
+    app_id: Option<String>,
+    #[schema(example = "Billing sync", max_length = 80)]
+    name: String,
+    /// `sk` (secret), `pk` (publishable) or `rk` (restricted).
+    #[serde(default = "secret")]
+    #[schema(example = "sk", default = "sk")]
+    kind: String,
+    environment: Environment,
+    /// What it may do; left out, what a key of its kind usually has.
+    #[serde(default)]
+    #[schema(example = json!(["read:orders"]))]
+    scopes: Option<Vec<String>>,
+    /// The form of the key; the deployment says which there are.
+    #[serde(default = "default_family")]
+    #[schema(default = "default")]
+    family: String,
+    /// Requests a clock hour.
+    #[serde(default)]
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    rate_limit_per_hour: Option<NonZeroU64>,
+    /// Requests a calendar month (UTC).
+    #[serde(default)]
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    monthly_limit: Option<NonZeroU64>,
+    /// Requests a second.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    per_second: Option<NonZeroU32>,
+    /// When it ends; left out, never.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<OffsetDateTime>,
+    /// Networks that it may be used from; left out or empty, anywhere.
+    #[serde(default)]
+    #[schema(example = json!(["203.0.113.0/24"]))]
+    allowed_ips: Vec<String>,
+}
+
+fn secret() -> String {
+    KeyKind::Secret.name().to_owned()
+}
+
+fn default_family() -> String {
+    crate::config::DEFAULT_FAMILY.to_owned()
+}
+
+fn scopes(texts: &[String]) -> Result<ScopeSet, ApiError> {
+    texts
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<_, _>>()
+        .map_err(|invalid: crate::types::InvalidScope| ApiError::unsound("scopes", invalid.to_string()))
+}
+
+pub(super) fn networks(texts: &[String]) -> Result<Vec<IpNet>, ApiError> {
+    texts
+        .iter()
+        .map(|text| {
+            text.parse::<IpNet>()
+                .map(|network| network.trunc())
+                .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+                .map_err(|_cause| {
+                    ApiError::unsound(
+                        "allowed_ips",
+                        format!("'{text}' is no network such as 203.0.113.0/24, and no address"),
+                    )
+                })
+        })
+        .collect()
+}
+
+pub(super) fn name(text: &str) -> Result<DisplayName, ApiError> {
+    text.parse()
+        .map_err(|invalid: crate::types::InvalidLine| ApiError::unsound("name", invalid.to_string()))
+}
+
+/// The app that is meant: the one that is named, or the caller's own.
+fn app(caller: &Caller, named: Option<&str>) -> Result<AppId, ApiError> {
+    match named {
+        Some(text) => text.parse().map_err(|_cause| ApiError::NotFound("app")),
+        None => caller
+            .own_app()
+            .ok_or_else(|| ApiError::unsound("app_id", "app_id is missing: say which app the key is for")),
+    }
+}
+
+fn key_id(path: &str) -> Result<ApiKeyId, ApiError> {
+    path.parse().map_err(|_cause| ApiError::NotFound("key"))
+}
+
+fn shown(caller: &Caller, key: &ApiKey) -> KeyAnswer {
+    KeyAnswer::of(key, caller.keys.clock.now(), &caller.keys.scopes_of_legacy(&key.family))
+}
+
+fn made(caller: &Caller, made: &Made) -> HttpResponse {
+    // RFC 9110 §15.3.2: what was made is there now, whoever made it first.
+    let status = if made.again { StatusCode::OK } else { StatusCode::CREATED };
+    HttpResponse::build(status)
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::ETAG, format!("\"{}\"", made.key.version())))
+        .json(MadeAnswer {
+            key: made.value.as_ref().map(|value| value.expose().to_owned()),
+            of: shown(caller, &made.key),
+        })
+}
+
+fn one(caller: &Caller, key: &ApiKey) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::ETAG, format!("\"{}\"", key.version())))
+        .json(shown(caller, key))
+}
+
+fn page(query: Query) -> Result<Page, ApiError> {
+    let query = query.0.map_err(|unreadable| ApiError::Unsound {
+        field: None,
+        problem: format!("The query could not be read: {unreadable}"),
+    })?;
+    Page::of(&query)
+}
+
+fn listing(caller: &Caller, keys: &[ApiKey], page: &Page) -> HttpResponse {
+    let shown: Vec<KeyAnswer> = keys.iter().map(|key| shown(caller, key)).collect();
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(Listing::of(shown, page, |key| key.key_id.to_string()))
+}
+
+/// All keys that the caller may see, newest first
+///
+/// Their values are not among what is shown.
+#[utoipa::path(
+    get,
+    path = "/v1/keys",
+    tag = "keys",
+    params(
+        ("limit" = Option<u32>, Query, description = "How many, 1 to 200", minimum = 1, maximum = 200),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before"),
+    ),
+    responses(
+        (status = 200, description = "Some keys", body = Listing<KeyAnswer>),
+        (status = 400, body = Problem, description = "A parameter makes no sense"),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn list(caller: Called<ToManageKeys>, query: Query) -> Result<HttpResponse, ApiError> {
+    let page = page(query)?;
+    let keys = caller
+        .keys
+        .all_keys(page.before()?, page.most.saturating_add(1), caller.asker())
+        .await?;
+    Ok(listing(&caller, &keys, &page))
+}
+
+/// The keys of one app, newest first
+#[utoipa::path(
+    get,
+    path = "/v1/apps/{app}/keys",
+    tag = "keys",
+    params(
+        ("app" = String, Path, description = "The app"),
+        ("limit" = Option<u32>, Query, description = "How many, 1 to 200", minimum = 1, maximum = 200),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before"),
+    ),
+    responses(
+        (status = 200, description = "Some keys", body = Listing<KeyAnswer>),
+        (status = 400, body = Problem, description = "A parameter makes no sense"),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 404, body = Problem, description = "No such app"),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn list_of_app(
+    caller: Called<ToManageKeys>,
+    path: Path<String>,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let page = page(query)?;
+    let app = app(&caller, Some(&path))?;
+    let keys = caller
+        .keys
+        .keys_of_app(app, page.before()?, page.most.saturating_add(1), caller.asker())
+        .await?;
+    Ok(listing(&caller, &keys, &page))
+}
+
+/// Makes a key
+///
+/// Its value is in this answer alone. With an `Idempotency-Key`, the same request gets the same answer for 24 hours.
+#[utoipa::path(
+    post,
+    path = "/v1/keys",
+    tag = "keys",
+    request_body = CreateKey,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send the request again")),
+    responses(
+        (status = 201, description = "The key, with its value", body = MadeAnswer),
+        (status = 200, description = "The same request had made it before", body = MadeAnswer),
+        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 404, body = Problem, description = "No such app"),
+        (status = 409, body = Problem, description = "The app has as many keys as it may have, or the `Idempotency-Key` came with another request"),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Not JSON", body = Problem),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn create(
+    caller: Called<ToManageKeys>,
+    request: HttpRequest,
+    body: Body<CreateKey>,
+) -> Result<HttpResponse, ApiError> {
+    let named = body.value.app_id.clone();
+    create_in(&caller, &request, &body, app(&caller, named.as_deref())?).await
+}
+
+/// Makes a key of one app
+#[utoipa::path(
+    post,
+    path = "/v1/apps/{app}/keys",
+    tag = "keys",
+    request_body = CreateKey,
+    params(
+        ("app" = String, Path, description = "The app"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send the request again"),
+    ),
+    responses(
+        (status = 201, description = "The key, with its value", body = MadeAnswer),
+        (status = 200, description = "The same request had made it before", body = MadeAnswer),
+        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 404, body = Problem, description = "No such app"),
+        (status = 409, body = Problem, description = "The app has as many keys as it may have, or the `Idempotency-Key` came with another request"),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Not JSON", body = Problem),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn create_of_app(
+    caller: Called<ToManageKeys>,
+    request: HttpRequest,
+    path: Path<String>,
+    body: Body<CreateKey>,
+) -> Result<HttpResponse, ApiError> {
+    let app = app(&caller, Some(&path))?;
+    if body.value.app_id.as_deref().is_some_and(|named| named != path.as_str()) {
+        return Err(ApiError::unsound("app_id", "app_id is another app than the path names"));
+    }
+    create_in(&caller, &request, &body, app).await
+}
+
+async fn create_in(
+    caller: &Caller,
+    request: &HttpRequest,
+    body: &Body<CreateKey>,
+    app: AppId,
+) -> Result<HttpResponse, ApiError> {
+    let asked = &body.value;
+    let new = NewKey {
+        app,
+        family: asked.family.clone(),
+        kind: asked
+            .kind
+            .parse()
+            .map_err(|invalid: crate::keys::InvalidKeyKind| ApiError::unsound("kind", invalid.to_string()))?,
+        environment: asked.environment,
+        name: name(&asked.name)?,
+        scopes: asked.scopes.as_deref().map(scopes).transpose()?,
+        limits: OwnLimits {
+            per_second: asked.per_second,
+            per_hour: asked.rate_limit_per_hour,
+            per_month: asked.monthly_limit,
+        },
+        expires_at: asked.expires_at,
+        networks: networks(&asked.allowed_ips)?,
+    };
+    let once = once(request, caller.name(), body)?;
+    let id = ApiKeyId::new(&caller.keys.clock, &caller.keys.entropy);
+    let key = caller
+        .keys
+        .create(id, &new, once.as_ref(), caller.asker())
+        .await?;
+    Ok(made(caller, &key))
+}
+
+/// One key
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{id}",
+    tag = "keys",
+    params(("id" = String, Path, description = "The key's id, never its value")),
+    responses(
+        (status = 200, description = "The key; its `ETag` goes into `If-Match` of a change", body = KeyAnswer),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 404, body = Problem, description = "No such key"),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn show(
+    caller: Called<ToManageKeys>,
+    path: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let key = caller.keys.key(key_id(&path)?, caller.asker()).await?;
+    Ok(one(&caller, &key))
+}
+
+/// What is to be changed; what is left out stays, and null takes a limit or an end away.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeKey {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    scopes: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    rate_limit_per_hour: Option<Option<NonZeroU64>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    monthly_limit: Option<Option<NonZeroU64>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    per_second: Option<Option<NonZeroU32>>,
+    #[serde(default, deserialize_with = "given_moment")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Option<OffsetDateTime>>,
+    #[serde(default)]
+    allowed_ips: Option<Vec<String>>,
+}
+
+/// Tells null from nothing.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn given_moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<OffsetDateTime>>, D::Error> {
+    time::serde::rfc3339::option::deserialize(deserializer).map(Some)
+}
+
+/// Changes a key
+///
+/// Every server knows when this answers.
+#[utoipa::path(
+    patch,
+    path = "/v1/keys/{id}",
+    tag = "keys",
+    request_body = ChangeKey,
+    params(
+        ("id" = String, Path, description = "The key's id, never its value"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the key that the change is made from"),
+    ),
+    responses(
+        (status = 200, description = "The key as it is now", body = KeyAnswer),
+        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 404, body = Problem, description = "No such key"),
+        (status = 409, body = Problem, description = "The key is revoked or has expired"),
+        (status = 412, body = Problem, description = "It was changed meanwhile"),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Not JSON", body = Problem),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn change(
+    caller: Called<ToManageKeys>,
+    request: HttpRequest,
+    path: Path<String>,
+    body: Body<ChangeKey>,
+) -> Result<HttpResponse, ApiError> {
+    let asked = body.value;
+    let name = asked.name.as_deref().map(name).transpose()?;
+    let scopes = asked.scopes.as_deref().map(scopes).transpose()?;
+    let networks = asked.allowed_ips.as_deref().map(networks).transpose()?;
+    let change = |settings: &mut Settings| {
+        if let Some(name) = name {
+            settings.name = name;
+        }
+        if let Some(scopes) = scopes {
+            settings.scopes = scopes;
+        }
+        if let Some(networks) = networks {
+            settings.networks = networks;
+        }
+        if let Some(limit) = asked.rate_limit_per_hour {
+            settings.limits.per_hour = limit;
+        }
+        if let Some(limit) = asked.monthly_limit {
+            settings.limits.per_month = limit;
+        }
+        if let Some(limit) = asked.per_second {
+            settings.limits.per_second = limit;
+        }
+        if let Some(end) = asked.expires_at {
+            settings.expires_at = end;
+        }
+    };
+    let version = if_match(&request)?;
+    let key = caller
+        .keys
+        .change(key_id(&path)?, version.as_deref(), change, caller.asker())
+        .await?;
+    Ok(one(&caller, &key))
+}
+
+/// How a key is rotated.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RotateKey {
+    /// Seconds for which the old key lives on, 0 to 259200 (72 hours); left out, as long as is configured.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 259_200)]
+    overlap_seconds: Option<u64>,
+    /// The old key lives on until it is retired.
+    #[serde(default)]
+    until_retired: bool,
+}
+
+/// Makes a successor of a key
+///
+/// It has the same settings; the old key lives on for the overlap.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/rotate",
+    tag = "keys",
+    request_body(content = Option<RotateKey>),
+    params(
+        ("id" = String, Path, description = "The key's id, never its value"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send the request again"),
+    ),
+    responses(
+        (status = 201, description = "The successor, with its value", body = MadeAnswer),
+        (status = 200, description = "The same request had made it before", body = MadeAnswer),
+        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 404, body = Problem, description = "No such key"),
+        (status = 409, body = Problem, description = "It was rotated already, is revoked, or has expired"),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Not JSON", body = Problem),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn rotate(
+    caller: Called<ToManageKeys>,
+    request: HttpRequest,
+    path: Path<String>,
+    body: MaybeBody<RotateKey>,
+) -> Result<HttpResponse, ApiError> {
+    let MaybeBody(body) = body;
+    let asked = &body.value;
+    let overlap = match (asked.until_retired, asked.overlap_seconds) {
+        (true, Some(_)) => {
+            return Err(ApiError::unsound(
+                "until_retired",
+                "say either how long the old key lives on, or that it does until it is retired",
+            ));
+        }
+        (true, None) => Some(Overlap::UntilRetired),
+        (false, seconds) => seconds.map(|seconds| Overlap::For(Duration::from_secs(seconds))),
+    };
+    let once = once(&request, caller.name(), &body)?;
+    let successor = ApiKeyId::new(&caller.keys.clock, &caller.keys.entropy);
+    let key = caller
+        .keys
+        .rotate(key_id(&path)?, successor, overlap, once.as_ref(), caller.asker())
+        .await?;
+    Ok(made(&caller, &key))
+}
+
+/// Gives a key a new value
+///
+/// Id and settings stay; the old value is good for nothing when this answers.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/regenerate",
+    tag = "keys",
+    params(
+        ("id" = String, Path, description = "The key's id, never its value"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send the request again"),
+    ),
+    responses(
+        (status = 201, description = "The key, with its new value", body = MadeAnswer),
+        (status = 200, description = "The same request had made it before", body = MadeAnswer),
+        (status = 400, body = Problem, description = "A header makes no sense"),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 404, body = Problem, description = "No such key"),
+        (status = 409, body = Problem, description = "It is revoked or has expired"),
+        (status = 415, description = "Not JSON", body = Problem),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn regenerate(
+    caller: Called<ToManageKeys>,
+    request: HttpRequest,
+    path: Path<String>,
+    body: MaybeBody<Nothing>,
+) -> Result<HttpResponse, ApiError> {
+    let once = once(&request, caller.name(), &body.0)?;
+    let key = caller
+        .keys
+        .regenerate(key_id(&path)?, once.as_ref(), caller.asker())
+        .await?;
+    Ok(made(&caller, &key))
+}
+
+/// A body that has nothing in it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Revokes a key
+///
+/// At once, everywhere, and for good: no server takes it when this answers.
+#[utoipa::path(
+    delete,
+    path = "/v1/keys/{id}",
+    tag = "keys",
+    params(("id" = String, Path, description = "The key's id, never its value")),
+    responses(
+        (status = 200, description = "The tombstone", body = KeyAnswer),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 404, body = Problem, description = "No such key"),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn revoke(
+    caller: Called<ToManageKeys>,
+    path: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let key = caller.keys.revoke(key_id(&path)?, caller.asker()).await?;
+    Ok(one(&caller, &key))
+}
+
+/// Revokes a key of one app
+#[utoipa::path(
+    delete,
+    path = "/v1/apps/{app}/keys/{id}",
+    tag = "keys",
+    params(
+        ("app" = String, Path, description = "The app"),
+        ("id" = String, Path, description = "The key's id, never its value"),
+    ),
+    responses(
+        (status = 200, description = "The tombstone", body = KeyAnswer),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 404, body = Problem, description = "No such key"),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
+)]
+pub(super) async fn revoke_of_app(
+    caller: Called<ToManageKeys>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse, ApiError> {
+    let (app_id, id) = path.into_inner();
+    let app = app(&caller, Some(&app_id))?;
+    let id = key_id(&id)?;
+    let key = caller.keys.key(id, caller.asker()).await?;
+    if key.app_id != Some(app) {
+        return Err(ApiError::NotFound("key"));
+    }
+    let key = caller.keys.revoke(id, caller.asker()).await?;
+    Ok(one(&caller, &key))
+}

@@ -1,0 +1,100 @@
+//! The document of the interface, made from its handlers (OpenAPI 3.1).
+
+use actix_web::{
+    HttpResponse,
+    http::header,
+    web::Data,
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        security::{ApiKey, ApiKeyValue, AuthorizationCode, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Scopes, SecurityScheme},
+        server::Server,
+    },
+};
+
+use super::{apps, forward_auth, keys, scopes, verify};
+use crate::oauth::Authority;
+
+/// All that programs can call below `/v1`.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Claviger",
+        description = "Keys for programs: made, judged, limited, counted and taken back. Every refusal has the same shape: \
+            `success`, `error`, `message`, `request_id`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        verify::verify,
+        forward_auth::forward_auth,
+        keys::list,
+        keys::create,
+        keys::show,
+        keys::change,
+        keys::revoke,
+        keys::rotate,
+        keys::regenerate,
+        keys::list_of_app,
+        keys::create_of_app,
+        keys::revoke_of_app,
+        apps::list,
+        apps::create,
+        apps::show,
+        apps::change,
+        apps::delete,
+        apps::clients,
+        scopes::list,
+    ),
+    tags(
+        (name = "verification", description = "For services and proxies that ask about each request"),
+        (name = "keys", description = "API keys"),
+        (name = "apps", description = "Apps, and what their keys may do"),
+    ),
+    modifiers(&Credentials),
+)]
+pub(super) struct Document;
+
+/// What callers prove themselves with.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key"))
+            .build();
+        components.add_security_scheme("key", SecurityScheme::Http(bearer));
+        let scopes = Scopes::from_iter([
+            ("keys:verify", "Ask whether API keys are good, and count their use"),
+            ("keys:manage", "Make, change and revoke API keys"),
+        ]);
+        let flow = AuthorizationCode::new("/oauth/authorize", "/oauth/token", scopes);
+        components.add_security_scheme(
+            "oauth",
+            SecurityScheme::OAuth2(OAuth2::new([Flow::AuthorizationCode(flow)])),
+        );
+        let session = ApiKeyValue::with_description(
+            "claviger-session",
+            "A session of the dashboard, on an account with a live key. Whatever changes something needs the csrf_token of a \
+             page in X-CSRF-Token.",
+        );
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
+    }
+}
+
+/// The document, for the server that answers under this issuer.
+#[must_use]
+pub fn document(issuer: &str) -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    document.servers = Some(vec![Server::new(issuer)]);
+    document
+}
+
+/// `/openapi.json`
+pub(super) async fn serve(authority: Data<Authority>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
+        .json(document(&authority.issuer))
+}

@@ -1,0 +1,61 @@
+//! `/v1/scopes`: the catalogue.
+
+use actix_web::{HttpResponse, http::header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    answer::{ApiError, Problem},
+    body::Listing,
+    caller::{Called, ToLook},
+};
+use crate::scopes::catalogue;
+
+/// A scope that keys and clients can have.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ScopeAnswer {
+    #[schema(example = "read:orders")]
+    name: String,
+    /// What it lets do, in a person's words.
+    description: String,
+    sensitive: bool,
+    /// Whether publishable keys may have it.
+    publishable: bool,
+    /// `any`, `confidential` or `first_party`: which OAuth clients may ask for it. Those of the last kind are for operators
+    /// to grant to apps.
+    audience: &'static str,
+}
+
+/// The scopes that there are
+#[utoipa::path(
+    get,
+    path = "/v1/scopes",
+    tag = "apps",
+    responses(
+        (status = 200, description = "All of them", body = Listing<ScopeAnswer>),
+        (status = 401, body = Problem, description = "No credential, or one that is not good"),
+        (status = 403, body = Problem, description = "Not allowed"),
+        (status = 429, body = Problem, description = "Over a limit"),
+    ),
+    security(("key" = []), ("oauth" = []), ("session" = [])),
+)]
+pub(super) async fn list(caller: Called<ToLook>) -> Result<HttpResponse, ApiError> {
+    let catalogue = catalogue(&mut *caller.keys.db.connection().await?).await?;
+    let data = catalogue
+        .0
+        .into_iter()
+        .map(|entry| ScopeAnswer {
+            name: entry.scope.to_string(),
+            description: entry.description.to_string(),
+            sensitive: entry.sensitive,
+            publishable: entry.publishable,
+            audience: entry.audience.name(),
+        })
+        .collect();
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(Listing::<ScopeAnswer> {
+            data,
+            next_cursor: None,
+        }))
+}

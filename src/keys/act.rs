@@ -1,0 +1,168 @@
+//! What every act on keys has: who asks, how far they reach, and what can be wrong.
+
+use diesel_async::AsyncPgConnection;
+
+use super::{
+    Keys,
+    model::{AppPolicy, KeyState},
+    store,
+};
+use crate::{
+    accounts::{self, Permission},
+    audit::By,
+    revocation::{Reason, Revocation, Subject},
+    types::{ApiKeyId, AppId, Fault, UserId},
+};
+
+/// How far somebody reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Whoever has the command line of the server.
+    Everything,
+    /// A person: as far as their role in each account says.
+    Person(UserId),
+    /// A key, or a client for itself: its own app. What it may do there its scopes have said already.
+    App(AppId),
+}
+
+/// Who asks for an act.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'c> {
+    pub by: By<'c>,
+    pub reach: Reach,
+}
+
+impl Asker<'static> {
+    pub const OPERATOR: Self = Self {
+        by: By::OPERATOR,
+        reach: Reach::Everything,
+    };
+}
+
+impl Asker<'_> {
+    /// How the trail and the key's own row name whoever made it.
+    pub(super) fn name(&self) -> String {
+        match self.by.actor {
+            crate::audit::Actor::User(id) => id.to_string(),
+            crate::audit::Actor::Client(id) => id.to_string(),
+            crate::audit::Actor::Key(id) => id.to_string(),
+            crate::audit::Actor::Operator => "operator".to_owned(),
+            crate::audit::Actor::System => "system".to_owned(),
+            crate::audit::Actor::Anonymous => "anonymous".to_owned(),
+        }
+    }
+}
+
+/// Why nothing was done to a key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// There is none, or it is not the asker's to see.
+    #[error("there is no such key")]
+    NotFound,
+    #[error("there is no such app")]
+    NoApp,
+    /// They see it, but may do nothing to it.
+    #[error("your role does not reach so far: ask whoever owns the account")]
+    Forbidden,
+    #[error(
+        "the app has {0} live keys already, the most that keys.per_app allows: revoke or rotate one of them, or raise it"
+    )]
+    TooMany(u32),
+    /// Something of what was asked for cannot stand; names the field.
+    #[error("{problem}")]
+    Unsound { field: &'static str, problem: String },
+    #[error("the key is {0} already")]
+    Over(&'static str),
+    #[error("the key was rotated already: its successor is {0}")]
+    Rotated(ApiKeyId),
+    #[error("the key was not rotated: revoke it instead")]
+    NotRotated,
+    /// It still has traffic.
+    #[error("the key was used in the last hour, so something still has it: wait, or say force")]
+    InUse,
+    /// It is not what the asker last saw.
+    #[error("the key was changed meanwhile: read it again")]
+    Changed,
+    #[error("this Idempotency-Key came with another request before: use a new one")]
+    OtherRequest,
+    /// A form that was sent twice.
+    #[error("it was made already")]
+    Again,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl KeyError {
+    pub(super) fn unsound(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::Unsound {
+            field,
+            problem: problem.into(),
+        }
+    }
+
+    pub(super) const fn over(state: KeyState) -> Self {
+        Self::Over(state.name())
+    }
+}
+
+/// Whether the asker may do that to what belongs to this app.
+pub(super) async fn permit(
+    connection: &mut AsyncPgConnection,
+    asker: &Asker<'_>,
+    app: AppId,
+    permission: Option<Permission>,
+) -> Result<(), KeyError> {
+    match asker.reach {
+        Reach::Everything => Ok(()),
+        Reach::App(own) if own == app => Ok(()),
+        Reach::App(_) => Err(KeyError::NotFound),
+        Reach::Person(user) => match accounts::app_seen_by(connection, user, app).await? {
+            None => Err(KeyError::NotFound),
+            Some((_, role)) if permission.is_none_or(|permission| role.may(permission)) => Ok(()),
+            Some(_) => Err(KeyError::Forbidden),
+        },
+    }
+}
+
+/// The app that keys are made in, held, if the asker may make them there.
+pub(super) async fn held_app(
+    connection: &mut AsyncPgConnection,
+    asker: &Asker<'_>,
+    app: AppId,
+) -> Result<AppPolicy, KeyError> {
+    let policy = store::held_policy(connection, app)
+        .await?
+        .ok_or(KeyError::NoApp)?;
+    permit(connection, asker, app, Some(Permission::WriteKeys))
+        .await
+        .map_err(|error| match error {
+            KeyError::NotFound => KeyError::NoApp,
+            other => other,
+        })?;
+    Ok(policy)
+}
+
+impl Keys {
+    /// Ends an act that changed or revoked keys: when this returns, no node answers from an older copy.
+    pub(super) async fn commit(
+        &self,
+        mut transaction: crate::db::Transaction,
+        subjects: &[Subject],
+        reason: Reason,
+    ) -> Result<(), Fault> {
+        let now = self.clock.now();
+        // A key that was read from the database after this has the change in it, so an entry has nothing to outlive.
+        let entries: Vec<Revocation> = subjects
+            .iter()
+            .map(|subject| Revocation {
+                subject: *subject,
+                reason,
+                until: now,
+            })
+            .collect();
+        let recorded = self.revocations.record(&mut transaction, now, &entries).await?;
+        transaction.commit().await?;
+        self.revocations.settle(recorded).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Another name, other scopes, limits, networks, another end.
+
+use super::{
+    ApiKey, Asker, KeyError, Keys, Settings,
+    act::permit,
+    create::{check_end, check_scopes},
+    store,
+};
+use crate::{
+    accounts::Permission,
+    audit::{Action, Subject},
+    db::Transaction,
+    revocation::{self, Reason},
+    scopes,
+    types::ApiKeyId,
+};
+
+impl Keys {
+    /// Changes a key to what `change` makes of its settings; every node knows when this returns. `version` is that of the
+    /// key which the asker saw, if they say.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn change(
+        &self,
+        id: ApiKeyId,
+        version: Option<&str>,
+        change: impl FnOnce(&mut Settings),
+        asker: Asker<'_>,
+    ) -> Result<ApiKey, KeyError> {
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        let was = self.held(&mut transaction, id, &asker).await?;
+        if version.is_some_and(|version| version != was.version()) {
+            return Err(KeyError::Changed);
+        }
+        let mut key = was.clone();
+        change(&mut key.settings);
+        if key.settings == was.settings {
+            return Ok(was);
+        }
+        if key.settings.scopes != was.settings.scopes {
+            let app = was.app_id.ok_or(KeyError::NotFound)?;
+            let policy = store::policy(&mut transaction, app)
+                .await?
+                .ok_or(KeyError::NotFound)?;
+            let held = scopes::held(&mut transaction, &key.settings.scopes).await?;
+            let family = self.family(&key.family)?;
+            check_scopes(key.kind, &key.settings.scopes, family, &policy, &held)?;
+        }
+        if key.settings.expires_at != was.settings.expires_at {
+            check_end(key.settings.expires_at, now)?;
+        }
+        // Two changes in one moment must not look like one to whoever compares versions.
+        let changed_at = now.max(was.changed_at + time::Duration::MICROSECOND);
+        store::change(&mut transaction, id, &key.settings, changed_at).await?;
+        asker
+            .by
+            .done(now, Action::KeyChanged, Subject::ApiKey(id))
+            .account(key.account_id)
+            .detail("name", key.settings.name.as_str())
+            .detail("hint", key.hint.as_str())
+            .detail("scopes", key.settings.scopes.to_string())
+            .write(&mut transaction)
+            .await?;
+        self.commit(transaction, &[revocation::Subject::ApiKey(id)], Reason::Changed)
+            .await?;
+        key.changed_at = changed_at;
+        Ok(key)
+    }
+
+    /// A key that can still be changed, held, if the asker may change it.
+    pub(super) async fn held(
+        &self,
+        transaction: &mut Transaction,
+        id: ApiKeyId,
+        asker: &Asker<'_>,
+    ) -> Result<ApiKey, KeyError> {
+        let key = store::held(transaction, id).await?.ok_or(KeyError::NotFound)?;
+        let app = key.app_id.ok_or(KeyError::NotFound)?;
+        permit(transaction, asker, app, Some(Permission::WriteKeys)).await?;
+        let state = key.state(self.clock.now());
+        if key.is_usable(self.clock.now()) {
+            Ok(key)
+        } else {
+            Err(KeyError::over(state))
+        }
+    }
+}

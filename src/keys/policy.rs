@@ -1,0 +1,155 @@
+//! What all keys of an app may do at the most: environments, scopes, tier, networks.
+
+use std::collections::BTreeSet;
+
+use time::OffsetDateTime;
+
+use super::{AppPolicy, Asker, KeyError, Keys, Reach, act::permit, coverage::covers, store};
+use crate::{
+    accounts::Permission,
+    audit::{Action, Subject},
+    db::Transaction,
+    revocation::{self, Reason},
+    scopes::{self, Audience, Catalogue},
+    types::{AppId, Scope, ScopeSet},
+};
+
+impl Keys {
+    /// What the keys of an app may do.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn policy(&self, app: AppId, asker: Asker<'_>) -> Result<AppPolicy, KeyError> {
+        let mut connection = self.db.connection().await?;
+        permit(&mut connection, &asker, app, None).await.map_err(no_app)?;
+        store::policy(&mut connection, app).await?.ok_or(KeyError::NoApp)
+    }
+
+    /// Changes what the keys of an app may do; every node knows when this returns. Scopes that the app no longer covers are
+    /// taken from its keys.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn change_policy(
+        &self,
+        app: AppId,
+        change: impl FnOnce(&mut AppPolicy),
+        asker: Asker<'_>,
+    ) -> Result<AppPolicy, KeyError> {
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        let was = store::held_policy(&mut transaction, app)
+            .await?
+            .ok_or(KeyError::NoApp)?;
+        permit(&mut transaction, &asker, app, Some(Permission::WriteKeys))
+            .await
+            .map_err(no_app)?;
+        let mut policy = was.clone();
+        change(&mut policy);
+        let unique: BTreeSet<_> = policy.environments.iter().copied().collect();
+        policy.environments = unique.into_iter().collect();
+        if policy == was {
+            return Ok(was);
+        }
+        if policy.environments.is_empty() {
+            return Err(KeyError::unsound("environments", "live, test, or both"));
+        }
+        let operator = asker.reach == Reach::Everything || asker.by.operator;
+        if policy.tier != was.tier {
+            if !operator {
+                return Err(KeyError::unsound("tier", "the tier is for operators to say"));
+            }
+            if !self.config.keys.tiers.names().any(|name| name == policy.tier) {
+                let known: Vec<&str> = self.config.keys.tiers.names().collect();
+                return Err(KeyError::unsound(
+                    "tier",
+                    format!("there is no tier {}; there are {}", policy.tier, known.join(", ")),
+                ));
+            }
+        }
+        let catalogue = scopes::catalogue(&mut transaction).await?;
+        // Held, so that none of them goes meanwhile.
+        scopes::held(&mut transaction, &policy.scopes).await?;
+        for scope in &policy.scopes.without(&was.scopes) {
+            may_be_granted(&catalogue, scope, operator)?;
+        }
+        store::change_policy(&mut transaction, &policy).await?;
+        let narrowed = self.narrow(&mut transaction, &policy, now).await?;
+        asker
+            .by
+            .done(now, Action::AppPolicyChanged, Subject::App(app))
+            .account(policy.account_id)
+            .detail("scopes", policy.scopes.to_string())
+            .detail("tier", policy.tier.as_str())
+            .detail("keys_narrowed", narrowed)
+            .write(&mut transaction)
+            .await?;
+        self.commit(transaction, &[revocation::Subject::App(app)], Reason::Changed)
+            .await?;
+        Ok(policy)
+    }
+}
+
+fn no_app(error: KeyError) -> KeyError {
+    match error {
+        KeyError::NotFound => KeyError::NoApp,
+        other => other,
+    }
+}
+
+/// Whether an app may be granted a scope: one of the catalogue, or a prefix of some of them.
+fn may_be_granted(catalogue: &Catalogue, scope: &Scope, operator: bool) -> Result<(), KeyError> {
+    let at_fault = |problem: String| Err(KeyError::unsound("scopes", problem));
+    let named: Vec<_> = match catalogue.find(scope.as_str()) {
+        Some(entry) => vec![entry],
+        None if scope.as_str().ends_with(":*") => catalogue
+            .0
+            .iter()
+            .filter(|entry| covers(scope.as_str(), entry.scope.as_str()))
+            .collect(),
+        None => Vec::new(),
+    };
+    if named.is_empty() {
+        return at_fault(format!(
+            "{scope} is not in the catalogue: an operator adds it (`claviger scope add`)"
+        ));
+    }
+    if !operator && named.iter().any(|entry| entry.audience == Audience::FirstParty) {
+        return at_fault(format!("{scope} is for operators to grant"));
+    }
+    Ok(())
+}
+
+impl Keys {
+    /// Takes from the keys of an app what it does not cover any more; says how many that were.
+    async fn narrow(
+        &self,
+        transaction: &mut Transaction,
+        policy: &AppPolicy,
+        now: OffsetDateTime,
+    ) -> Result<usize, KeyError> {
+        let mut narrowed = 0;
+        for key in store::by_app(transaction, policy.app_id, None, i64::MAX).await? {
+            if key.revoked.is_some() {
+                continue;
+            }
+            let of_family = self.scopes_of_family(&key.family);
+            let kept: ScopeSet = key
+                .settings
+                .scopes
+                .iter()
+                .filter(|scope| policy.covers(scope.as_str()) || of_family.contains(scope.as_str()))
+                .cloned()
+                .collect();
+            if kept != key.settings.scopes {
+                let mut settings = key.settings.clone();
+                settings.scopes = kept;
+                store::change(transaction, key.id, &settings, now).await?;
+                narrowed += 1;
+            }
+        }
+        Ok(narrowed)
+    }
+}

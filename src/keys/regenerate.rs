@@ -1,0 +1,55 @@
+//! A new value for the same key. The old value is good for nothing when this returns.
+
+use super::{Asker, KeyError, Keys, Made, Once, format, store};
+use crate::{
+    audit::{Action, Subject},
+    crypto::Purpose,
+    revocation::{self, Reason},
+    types::ApiKeyId,
+};
+
+impl Keys {
+    /// Gives a key another value; id and settings stay.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn regenerate(
+        &self,
+        id: ApiKeyId,
+        once: Option<&Once>,
+        asker: Asker<'_>,
+    ) -> Result<Made, KeyError> {
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        if let Some(made) = self.first_time(&mut transaction, once, id).await? {
+            return Ok(made);
+        }
+        let was = self.held(&mut transaction, id, &asker).await?;
+        let family = self.family(&was.family)?;
+        let body = self.body(once)?;
+        let (value, hint) = format::compose(family, was.kind, was.environment, body.as_slice());
+        let mac = self.keyring.mac(Purpose::ApiKey, value.expose().as_bytes())?;
+        store::regenerate(&mut transaction, &was, mac, &hint, now).await?;
+        asker
+            .by
+            .done(now, Action::KeyRegenerated, Subject::ApiKey(id))
+            .account(was.account_id)
+            .detail("name", was.settings.name.as_str())
+            .detail("was", was.hint.as_str())
+            .detail("hint", hint.as_str())
+            .write(&mut transaction)
+            .await?;
+        self.commit(transaction, &[revocation::Subject::ApiKey(id)], Reason::Changed)
+            .await?;
+        let mut key = was;
+        key.mac = mac;
+        key.hint = hint;
+        key.changed_at = now;
+        Ok(Made {
+            key,
+            value: Some(value),
+            again: false,
+        })
+    }
+}

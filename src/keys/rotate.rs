@@ -1,0 +1,113 @@
+//! A successor with the same settings; the old key lives on for an overlap, so that nothing stops while it is rolled out.
+
+use std::time::Duration;
+
+use super::{ApiKey, Asker, KeyError, Keys, Made, Once, act::held_app, format, store};
+use crate::{
+    audit::{Action, Subject},
+    crypto::Purpose,
+    revocation::{self, Reason},
+    types::ApiKeyId,
+};
+
+/// How long a key lives on beside its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    For(Duration),
+    /// Until somebody retires it.
+    UntilRetired,
+}
+
+impl Overlap {
+    /// The longest that a request may ask for.
+    pub const LONGEST: Duration = Duration::from_hours(72);
+}
+
+impl Keys {
+    /// Makes the successor of a key, under an id that is new or was meant for it. A key that ends at a certain time gets a
+    /// successor that lives as long as it was to live.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn rotate(
+        &self,
+        id: ApiKeyId,
+        successor_id: ApiKeyId,
+        overlap: Option<Overlap>,
+        once: Option<&Once>,
+        asker: Asker<'_>,
+    ) -> Result<Made, KeyError> {
+        let now = self.clock.now();
+        let overlap = overlap.unwrap_or(Overlap::For(self.config.keys.rotation_overlap.duration()));
+        if matches!(overlap, Overlap::For(length) if length > Overlap::LONGEST) {
+            return Err(KeyError::unsound(
+                "overlap",
+                "the overlap is 0 to 72 hours, or until it is retired",
+            ));
+        }
+        let mut transaction = self.db.begin().await?;
+        if let Some(made) = self.first_time(&mut transaction, once, successor_id).await? {
+            return Ok(made);
+        }
+        // The app first, as whoever makes a key takes it.
+        let app = store::key(&mut transaction, id)
+            .await?
+            .and_then(|key| key.app_id)
+            .ok_or(KeyError::NotFound)?;
+        held_app(&mut transaction, &asker, app)
+            .await
+            .map_err(|error| match error {
+                KeyError::NoApp => KeyError::NotFound,
+                other => other,
+            })?;
+        let was = self.held(&mut transaction, id, &asker).await?;
+        if let Some(successor) = was.successor_id {
+            return Err(KeyError::Rotated(successor));
+        }
+        let family = self.family(&was.family)?;
+        let body = self.body(once)?;
+        let (value, hint) = format::compose(family, was.kind, was.environment, body.as_slice());
+        let mut settings = was.settings.clone();
+        settings.expires_at = was.settings.expires_at.map(|end| now + (end - was.created_at));
+        let key = ApiKey {
+            id: successor_id,
+            settings,
+            mac: self.keyring.mac(Purpose::ApiKey, value.expose().as_bytes())?,
+            hint,
+            created_at: now,
+            changed_at: now,
+            last_used_at: None,
+            last_used_sealed: None,
+            ..was.clone()
+        };
+        if !store::insert(&mut transaction, &key, &asker.name()).await? {
+            return Err(KeyError::Again);
+        }
+        let ends_at = match overlap {
+            Overlap::For(length) => {
+                let end = now + length;
+                Some(was.settings.expires_at.map_or(end, |own| own.min(end)))
+            }
+            Overlap::UntilRetired => was.settings.expires_at,
+        };
+        store::succeed(&mut transaction, id, successor_id, ends_at, now).await?;
+        asker
+            .by
+            .done(now, Action::KeyRotated, Subject::ApiKey(id))
+            .account(was.account_id)
+            .detail("name", was.settings.name.as_str())
+            .detail("hint", was.hint.as_str())
+            .detail("successor", successor_id.to_string())
+            .detail("ends_at", ends_at.map(time::OffsetDateTime::unix_timestamp))
+            .write(&mut transaction)
+            .await?;
+        self.commit(transaction, &[revocation::Subject::ApiKey(id)], Reason::Changed)
+            .await?;
+        Ok(Made {
+            key,
+            value: Some(value),
+            again: false,
+        })
+    }
+}

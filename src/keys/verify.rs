@@ -1,0 +1,335 @@
+//! Is this key good, now, for that? In this order: checksum, look-up, revoked, expired, environment, address, scope, limits.
+//!
+//! A key that was seen before is judged from memory, while this node's lease on the revocation log lasts. What is not
+//! known is looked up, revoked or not, so that neither words nor time tell the two apart. A wrong checksum needs no look-up:
+//! anybody can compute it, so the time that it saves tells nobody which keys there are.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use time::OffsetDateTime;
+
+use super::{
+    ApiKey, KeyKind, Keys,
+    coverage::missing,
+    limits::{Limits, Span, Standing, Verdict},
+    model::is_within,
+    store,
+    usage::{Outcome, Used},
+};
+use crate::{
+    crypto::{Mac, Purpose},
+    types::{AccountId, ApiKeyId, AppId, Environment, Fault, Scope, ScopeSet},
+};
+
+/// A key that is neither revoked nor without its app, with all that judging it takes.
+#[derive(Debug)]
+pub struct LiveKey {
+    pub id: ApiKeyId,
+    pub app_id: AppId,
+    pub account_id: AccountId,
+    pub kind: KeyKind,
+    pub environment: Environment,
+    pub scopes: ScopeSet,
+    pub expires_at: Option<OffsetDateTime>,
+    /// Whether one of its scopes implies every other.
+    implies_all: bool,
+    /// Its own networks, and those of its app: it must come from one of each.
+    networks: [Vec<IpNet>; 2],
+    limits: Limits,
+}
+
+/// What a key is wanted for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// All of these.
+    pub scope: Option<&'a ScopeSet>,
+    pub environment: Option<Environment>,
+    /// Where the request comes from.
+    pub address: Option<IpAddr>,
+    /// How many requests it counts as.
+    pub cost: u32,
+}
+
+/// Why a key is not good for that.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// Unknown, revoked, malformed: nobody is told which.
+    NotFound,
+    Expired,
+    WrongEnvironment {
+        is: Environment,
+        wanted: Environment,
+    },
+    AddressNotAllowed,
+    InsufficientScope {
+        required: Scope,
+    },
+    RateLimited {
+        over: Span,
+        retry_after: Duration,
+        standing: Standing,
+    },
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The key, where there is one that is not revoked.
+    pub key: Option<Arc<LiveKey>>,
+    pub result: Result<Standing, Refusal>,
+    /// A revoked key is not found, but its owner sees in the usage that somebody still has it.
+    revoked: Option<(ApiKeyId, AppId, AccountId)>,
+}
+
+impl Judgement {
+    fn refused(key: Option<Arc<LiveKey>>, refusal: Refusal) -> Self {
+        Self {
+            key,
+            result: Err(refusal),
+            revoked: None,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match &self.result {
+            Ok(_) => Outcome::Valid,
+            Err(Refusal::NotFound) => Outcome::Revoked,
+            Err(Refusal::Expired) => Outcome::Expired,
+            Err(Refusal::WrongEnvironment { .. }) => Outcome::WrongEnvironment,
+            Err(Refusal::AddressNotAllowed) => Outcome::IpNotAllowed,
+            Err(Refusal::InsufficientScope { .. }) => Outcome::InsufficientScope,
+            Err(Refusal::RateLimited { .. }) => Outcome::RateLimited,
+        }
+    }
+}
+
+/// The request in which a key came, for the counts and the log of its owner.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub route: &'a str,
+    pub status: u16,
+    pub user_agent: &'a str,
+    pub latency: Duration,
+    pub request_id: &'a str,
+}
+
+impl Keys {
+    /// Judges a key, and takes what it costs of its limits if all else is well. The caller tells [`Keys::count`] of what
+    /// came of it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be known now: then the answer is neither yes nor no.
+    pub async fn judge(&self, presented: &str, wanted: Wanted<'_>) -> Result<Judgement, Fault> {
+        let now = self.clock.now();
+        if self.formats.read(presented).is_none() {
+            return Ok(Judgement::refused(None, Refusal::NotFound));
+        }
+        let key = match self.look_up(presented).await? {
+            Found::Live(key) => key,
+            Found::Revoked(revoked) => {
+                return Ok(Judgement {
+                    revoked,
+                    ..Judgement::refused(None, Refusal::NotFound)
+                });
+            }
+            Found::None => return Ok(Judgement::refused(None, Refusal::NotFound)),
+        };
+        if let Err(refusal) = key.suits(wanted, now) {
+            return Ok(Judgement::refused(Some(key), refusal));
+        }
+        let verdict = self
+            .limiter
+            .take(key.id, key.account_id, &key.limits, wanted.cost)
+            .await?;
+        let result = match verdict {
+            Verdict::Allowed(standing) => Ok(standing),
+            Verdict::Refused {
+                over,
+                retry_after,
+                standing,
+            } => Err(Refusal::RateLimited {
+                over,
+                retry_after,
+                standing,
+            }),
+        };
+        Ok(Judgement {
+            key: Some(key),
+            result,
+            revoked: None,
+        })
+    }
+
+    /// Counts a judged request for its owner; in memory, so nothing waits for it.
+    pub fn count(&self, judgement: &Judgement, wanted: Wanted<'_>, seen: Seen<'_>) {
+        let owner = match &judgement.key {
+            Some(key) => Some((key.id, key.app_id, key.account_id)),
+            None => judgement.revoked,
+        };
+        let Some((key, app, account)) = owner else {
+            return;
+        };
+        let scope = wanted.scope.and_then(|scopes| scopes.iter().next());
+        self.usage.record(Used {
+            key,
+            app,
+            account,
+            at: self.clock.now(),
+            scope: scope.map(Scope::as_str),
+            outcome: judgement.outcome(),
+            cost: wanted.cost,
+            route: seen.route,
+            status: seen.status,
+            address: wanted.address,
+            user_agent: seen.user_agent,
+            latency: seen.latency,
+            request_id: seen.request_id,
+        });
+    }
+
+    /// The key that has this value, whether or not it is good for anything; of that nothing is counted.
+    ///
+    /// # Errors
+    ///
+    /// If the database is needed and out of reach.
+    pub async fn find(&self, presented: &str) -> Result<Option<Arc<LiveKey>>, Fault> {
+        if self.formats.read(presented).is_none() {
+            return Ok(None);
+        }
+        match self.look_up(presented).await? {
+            Found::Live(key) => Ok(Some(key)),
+            Found::Revoked(_) | Found::None => Ok(None),
+        }
+    }
+
+    async fn look_up(&self, presented: &str) -> Result<Found, Fault> {
+        // A node that lacks the current pepper's master key still knows keys by older ones.
+        let current = self.keyring.mac(Purpose::ApiKey, presented.as_bytes());
+        if let Ok(current) = &current
+            && let Some(key) = self.cache.get(&current.tag)
+        {
+            return Ok(Found::Live(key));
+        }
+        let macs = self.keyring.macs(Purpose::ApiKey, presented.as_bytes());
+        let epoch = self.cache.epoch();
+        let mut connection = self.db.connection().await?;
+        let Some(found) = store::live_by_macs(&mut connection, &macs).await? else {
+            // Under a pepper that this node cannot make it may be there all the same.
+            current?;
+            return Ok(Found::None);
+        };
+        let store::Found { key, app } = found;
+        let owner = key.app_id.map(|app| (key.id, app, key.account_id));
+        if key.revoked.is_some() {
+            return Ok(Found::Revoked(owner));
+        }
+        let (Some(app_id), Some(app)) = (key.app_id, app) else {
+            return Ok(Found::Revoked(owner));
+        };
+        if let Ok(current) = current {
+            self.rehash(&mut connection, &key, current).await?;
+            drop(connection);
+            let live = Arc::new(self.live(&key, app_id, app));
+            self.cache.keep(current.tag, &live, epoch);
+            return Ok(Found::Live(live));
+        }
+        Ok(Found::Live(Arc::new(self.live(&key, app_id, app))))
+    }
+
+    /// A key that is used moves to the current pepper, so that an older one can be retired.
+    async fn rehash(
+        &self,
+        connection: &mut diesel_async::AsyncPgConnection,
+        key: &ApiKey,
+        current: Mac,
+    ) -> Result<(), Fault> {
+        if key.mac.key_id == current.key_id {
+            return Ok(());
+        }
+        store::rehash(connection, key.id, &key.mac, current).await
+    }
+
+    fn live(&self, key: &ApiKey, app_id: AppId, app: store::FoundApp) -> LiveKey {
+        let tier = self.config.keys.tiers.get(&app.tier);
+        let own = key.settings.limits;
+        let family = self.config.keys.families.get(&key.family);
+        let implies_all = family.is_some_and(|family| {
+            let mut legacy = family.legacy_scopes.iter();
+            legacy.any(|scope| key.settings.scopes.contains(scope))
+        });
+        let ceiling = self.config.keys.account_monthly_limit;
+        LiveKey {
+            id: key.id,
+            app_id,
+            account_id: key.account_id,
+            kind: key.kind,
+            environment: key.environment,
+            scopes: key.settings.scopes.clone(),
+            expires_at: key.settings.expires_at,
+            implies_all,
+            networks: [key.settings.networks.clone(), app.networks],
+            limits: Limits {
+                per_second: own
+                    .per_second
+                    .or_else(|| tier.per_second.and_then(std::num::NonZeroU32::new)),
+                per_hour: own
+                    .per_hour
+                    .or_else(|| tier.per_hour.and_then(std::num::NonZeroU64::new)),
+                per_month: own
+                    .per_month
+                    .or_else(|| tier.per_month.and_then(std::num::NonZeroU64::new)),
+                account_per_month: app
+                    .account_monthly_limit
+                    .or_else(|| ceiling.and_then(std::num::NonZeroU64::new)),
+            },
+        }
+    }
+}
+
+enum Found {
+    Live(Arc<LiveKey>),
+    Revoked(Option<(ApiKeyId, AppId, AccountId)>),
+    None,
+}
+
+impl LiveKey {
+    /// What can be said without its limits.
+    fn suits(&self, wanted: Wanted<'_>, now: OffsetDateTime) -> Result<(), Refusal> {
+        if self.expires_at.is_some_and(|end| end <= now) {
+            return Err(Refusal::Expired);
+        }
+        if let Some(environment) = wanted.environment
+            && environment != self.environment
+        {
+            return Err(Refusal::WrongEnvironment {
+                is: self.environment,
+                wanted: environment,
+            });
+        }
+        if !self
+            .networks
+            .iter()
+            .all(|networks| is_within(networks, wanted.address))
+        {
+            return Err(Refusal::AddressNotAllowed);
+        }
+        match wanted.scope.and_then(|scope| self.lacks(scope)) {
+            Some(required) => Err(Refusal::InsufficientScope {
+                required: required.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The first of these scopes that the key does not cover.
+    #[must_use]
+    pub fn lacks<'r>(&self, required: &'r ScopeSet) -> Option<&'r Scope> {
+        if self.implies_all {
+            None
+        } else {
+            missing(&self.scopes, required)
+        }
+    }
+}
