@@ -14,6 +14,7 @@ use crate::{
     db::{self, Db},
     identity::{Identity, Mailer},
     jobs::{Runner, Running},
+    keys::usage::Usage,
     oauth::{self, Authority},
     revocation::{self, Revocations},
     server::{BindError, Server, Services},
@@ -52,6 +53,7 @@ pub struct App {
     pub mailer: Mailer,
     pub identity: Identity,
     pub authority: Authority,
+    pub usage: Usage,
     pub runner: Runner,
 }
 
@@ -148,10 +150,18 @@ impl App {
             mailer.clone(),
         )
         .await?;
+        let usage = Usage::start(
+            db.clone(),
+            clock.clone(),
+            &entropy,
+            keyring.clone(),
+            config.clone(),
+        );
         let every = config.jobs.cleanup_interval.duration();
         let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
         jobs.extend(identity.jobs());
         jobs.extend(oauth::jobs(&authority));
+        jobs.extend(usage.jobs());
         let runner = Runner::new(db.clone(), clock.clone(), jobs);
         Ok(Self {
             config,
@@ -163,6 +173,7 @@ impl App {
             mailer,
             identity,
             authority,
+            usage,
             runner,
         })
     }
@@ -251,12 +262,20 @@ impl App {
         self.authority.signing.reload(&mut connection).await
     }
 
-    /// Ends what this process has begun: mail that waits goes out, for as long as the configuration allows, and no
-    /// revoker waits for this node.
+    /// Ends what this process has begun: mail that waits goes out and what was counted is written, for as long as the
+    /// configuration allows, and no revoker waits for this node.
     pub async fn stop(self) {
         let grace = self.config.server.shutdown_grace.duration();
         if timeout(grace, self.mailer.drain()).await.is_err() {
             tracing::error!(?grace, "mail that waited is lost: the mail server takes too long");
+        }
+        match timeout(grace, self.usage.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::error!(%fault, "the last counts of usage are lost"),
+            Err(_late) => tracing::error!(
+                ?grace,
+                "the last counts of usage are lost: the database takes too long"
+            ),
         }
         self.revocations.leave().await;
     }
