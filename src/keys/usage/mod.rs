@@ -69,8 +69,8 @@ impl Usage {
     }
 
     /// Counts one judged request. Nothing is waited for, and nothing is written yet.
-    pub fn record(&self, used: &Used<'_>) {
-        self.0.memory.record(used);
+    pub fn record(&self, used: Used<'_>) {
+        self.0.memory.record(&used);
     }
 
     /// Writes what is in memory now.

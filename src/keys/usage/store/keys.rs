@@ -58,6 +58,7 @@ pub struct KeyName {
     pub name: String,
     pub hint: String,
     pub revoked: bool,
+    pub successor: Option<ApiKeyId>,
     pub last_used_at: Option<OffsetDateTime>,
 }
 
@@ -72,6 +73,7 @@ pub async fn names_of_keys(connection: &mut AsyncPgConnection, app: AppId) -> Re
         String,
         String,
         Option<OffsetDateTime>,
+        Option<Uuid>,
         Option<OffsetDateTime>,
     );
     let rows: Vec<Row> = api_keys::table
@@ -82,17 +84,19 @@ pub async fn names_of_keys(connection: &mut AsyncPgConnection, app: AppId) -> Re
             api_keys::name,
             api_keys::hint,
             api_keys::revoked_at,
+            api_keys::successor_id,
             api_keys::last_used_at,
         ))
         .load(connection)
         .await?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, hint, revoked_at, last_used_at)| KeyName {
+        .map(|(id, name, hint, revoked_at, successor, last_used_at)| KeyName {
             id: ApiKeyId::from_uuid(id),
             name,
             hint,
             revoked: revoked_at.is_some(),
+            successor: successor.map(ApiKeyId::from_uuid),
             last_used_at,
         })
         .collect())
