@@ -307,7 +307,7 @@ pub fn grouped(number: impl fmt::Display) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -326,7 +326,7 @@ pub fn short(number: u64) -> String {
         _ => (1_000_000_000_000, "tn"),
     };
     let tenths = number / (unit / 10);
-    if tenths >= 1_000 || tenths % 10 == 0 {
+    if tenths >= 1_000 || tenths.is_multiple_of(10) {
         format!("{}{letter}", tenths / 10)
     } else {
         format!("{}.{}{letter}", tenths / 10, tenths % 10)

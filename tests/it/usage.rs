@@ -79,7 +79,9 @@ impl World {
         let row = self
             .client
             .query_one(
-                &format!("SELECT coalesce(sum(requests), 0)::bigint, coalesce(sum(cost), 0)::bigint FROM {table}"),
+                &format!(
+                    "SELECT coalesce(sum(requests), 0)::bigint, coalesce(sum(cost), 0)::bigint FROM {table}"
+                ),
                 &[],
             )
             .await

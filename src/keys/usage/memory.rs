@@ -184,23 +184,17 @@ impl Memory {
         if !of_key.counts_apart(cell.scope, minute) {
             cell.scope = OTHER_SCOPES;
         }
-        match counts.get_mut(&cell) {
-            Some(count) => *count += Count::of(used),
-            None => {
-                if counts.len() >= ROOM {
-                    if counts.len() < 2 * ROOM {
-                        *hour = minute - minute.rem_euclid(60);
-                    }
-                    cell.minute = *hour;
-                    cell.scope = OTHER_SCOPES;
-                }
-                match counts.get_mut(&cell) {
-                    Some(count) => *count += Count::of(used),
-                    None => {
-                        counts.insert(cell.owned(), Count::of(used));
-                    }
-                }
+        if counts.len() >= ROOM && !counts.contains_key(&cell) {
+            if counts.len() < 2 * ROOM {
+                *hour = minute - minute.rem_euclid(60);
             }
+            cell.minute = *hour;
+            cell.scope = OTHER_SCOPES;
+        }
+        if let Some(count) = counts.get_mut(&cell) {
+            *count += Count::of(used);
+        } else {
+            counts.insert(cell.owned(), Count::of(used));
         }
         of_key.seen.note(used, samples);
     }

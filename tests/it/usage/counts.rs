@@ -20,7 +20,11 @@ async fn what_two_nodes_count_in_one_minute_is_added_up() {
     one.unwrap();
     other.unwrap();
     assert_eq!(world.sum("usage_minutes").await, (602, 1_200));
-    assert_eq!(world.number("SELECT count(*) FROM usage_minutes").await, 2, "a row an outcome");
+    assert_eq!(
+        world.number("SELECT count(*) FROM usage_minutes").await,
+        2,
+        "a row an outcome"
+    );
     let report = world.report(Of::App(key.app), Span::Hour).await;
     assert_eq!(report.total.requests, 602);
     assert_eq!(report.outcomes[&Outcome::RateLimited], 2);
@@ -40,7 +44,10 @@ async fn minutes_become_hours_and_days_and_go_when_their_time_is_over() {
         world.app.clock.set(START + 61 * MINUTE);
         let expected = if span == Span::Hour { 18 } else { 23 };
         let report = world.report(Of::Key(key.id), span).await;
-        assert_eq!(report.total.requests, expected, "{span:?}, before it is rolled up");
+        assert_eq!(
+            report.total.requests, expected,
+            "{span:?}, before it is rolled up"
+        );
     }
     world.app.clock.set(START + 2 * HOUR);
     world.app.run_job("usage.roll-up").await;
@@ -55,7 +62,10 @@ async fn minutes_become_hours_and_days_and_go_when_their_time_is_over() {
     // A minute that comes late, when its row has been rolled up, and when it is gone.
     good(node, key, START, 100);
     node.app.usage.flush().await.unwrap();
-    assert_eq!(world.report(Of::Key(key.id), Span::Month).await.total.requests, 123);
+    assert_eq!(
+        world.report(Of::Key(key.id), Span::Month).await.total.requests,
+        123
+    );
     world.app.run_job("usage.roll-up").await;
     world.app.clock.set(START + 3 * DAY);
     world.app.run_job("usage.cleanup").await;
@@ -63,18 +73,31 @@ async fn minutes_become_hours_and_days_and_go_when_their_time_is_over() {
     good(node, key, START, 1_000);
     node.app.usage.flush().await.unwrap();
     world.app.run_job("usage.cleanup").await;
-    assert_eq!(world.sum("usage_minutes").await.0, 1_000, "it stays until it is rolled up");
+    assert_eq!(
+        world.sum("usage_minutes").await.0,
+        1_000,
+        "it stays until it is rolled up"
+    );
     world.app.run_job("usage.roll-up").await;
     world.app.run_job("usage.cleanup").await;
     assert_eq!(world.sum("usage_minutes").await.0, 0);
     assert_eq!(world.sum("usage_hours").await.0, 1_123);
-    assert_eq!(world.report(Of::Key(key.id), Span::Week).await.total.requests, 1_123);
+    assert_eq!(
+        world.report(Of::Key(key.id), Span::Week).await.total.requests,
+        1_123
+    );
     world.app.clock.set(START + 40 * DAY);
     world.app.run_job("usage.cleanup").await;
     assert_eq!(world.sum("usage_hours").await.0, 0);
-    assert_eq!(world.report(Of::Key(key.id), Span::Year).await.total.requests, 1_123);
+    assert_eq!(
+        world.report(Of::Key(key.id), Span::Year).await.total.requests,
+        1_123
+    );
     world.app.clock.set(START + 390 * DAY);
-    assert_eq!(world.report(Of::Key(key.id), Span::Year).await.total.requests, 1_123);
+    assert_eq!(
+        world.report(Of::Key(key.id), Span::Year).await.total.requests,
+        1_123
+    );
     world.app.clock.set(START + 400 * DAY);
     world.app.run_job("usage.cleanup").await;
     assert_eq!(world.sum("usage_days").await.0, 0);
@@ -88,7 +111,7 @@ async fn a_series_has_every_unit_of_its_time() {
     world.app.usage.flush().await.unwrap();
     let window = Window::of(START, START + 3 * MINUTE, Resolution::Minute);
     let points = series(
-        &mut *world.app.db.connection().await.unwrap(),
+        &mut world.app.db.connection().await.unwrap(),
         Of::Key(key.id),
         &window,
     )
@@ -96,6 +119,7 @@ async fn a_series_has_every_unit_of_its_time() {
     .unwrap();
     let counted: Vec<u64> = points.iter().map(|point| point.count.requests).collect();
     assert_eq!(counted, [0, 4, 0]);
+    world.app.advance(2 * MINUTE);
     let json = serde_json::to_value(world.report(Of::Key(key.id), Span::Hour).await).unwrap();
     assert_eq!(json["outcomes"]["valid"], 4);
     assert_eq!(json["resolution"], "minute");
@@ -119,15 +143,28 @@ async fn callers_who_make_up_scopes_make_no_more_rows() {
     assert_eq!(world.number("SELECT count(*) FROM usage_minutes").await, 33);
     let report = world.report(Of::Key(key.id), Span::Hour).await;
     assert_eq!(report.total.requests, 5_001);
-    assert_eq!((report.scopes[0].of.as_str(), report.scopes[0].count.requests), (OTHER_SCOPES, 4_969));
+    assert_eq!(
+        (report.scopes[0].of.as_str(), report.scopes[0].count.requests),
+        (OTHER_SCOPES, 4_969)
+    );
 }
 
 /// Requests of a time, some of them late, with flushes and roll-ups between.
 #[derive(Clone, Debug)]
 enum Step {
-    Use { key: usize, minute: u32, outcome: usize, scope: usize, node: usize },
-    Flush { node: usize },
-    RollUp { hours: u32 },
+    Use {
+        key: usize,
+        minute: u32,
+        outcome: usize,
+        scope: usize,
+        node: usize,
+    },
+    Flush {
+        node: usize,
+    },
+    RollUp {
+        hours: u32,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -159,7 +196,13 @@ async fn all_tables_hold_what_was_recorded_whatever_that_was() {
         let mut recorded = (0, 0);
         for step in &steps {
             match *step {
-                Step::Use { key, minute, outcome, scope, node } => {
+                Step::Use {
+                    key,
+                    minute,
+                    outcome,
+                    scope,
+                    node,
+                } => {
                     let outcome = Outcome::ALL[outcome];
                     let mut used = keys[key].used(START + minute * MINUTE, outcome);
                     used.scope = [None, Some("read:orders"), Some("write:orders")][scope];
@@ -179,7 +222,11 @@ async fn all_tables_hold_what_was_recorded_whatever_that_was() {
         }
         world.app.clock.set(START + 4 * DAY);
         let report = world.report(Of::App(keys[0].app), Span::Month).await;
-        assert_eq!(i64::try_from(report.total.requests).unwrap(), recorded.0, "{steps:?}");
+        assert_eq!(
+            i64::try_from(report.total.requests).unwrap(),
+            recorded.0,
+            "{steps:?}"
+        );
         world.app.run_job("usage.roll-up").await;
         for table in ["usage_minutes", "usage_hours", "usage_days"] {
             assert_eq!(world.sum(table).await, recorded, "{table}: {steps:?}");

@@ -32,7 +32,9 @@ async fn while_the_database_is_away_nothing_is_lost_and_nothing_is_counted_twice
     until("it is written", async || node.app.usage.flush().await.is_ok()).await;
     assert_eq!(world.sum("usage_minutes").await, (120, 240));
     assert_eq!(
-        world.number("SELECT count(*) FROM audit_records WHERE action = 'key.first_used'").await,
+        world
+            .number("SELECT count(*) FROM audit_records WHERE action = 'key.first_used'")
+            .await,
         1
     );
 }
@@ -67,7 +69,11 @@ async fn a_flush_whose_answer_is_lost_is_not_counted_again() {
         .unwrap();
     good(node, key, START, 1_000);
     node.app.usage.flush().await.unwrap();
-    assert_eq!(world.sum("usage_minutes").await.0, 11, "a batch of that number has been written");
+    assert_eq!(
+        world.sum("usage_minutes").await.0,
+        11,
+        "a batch of that number has been written"
+    );
     good(node, key, START, 5);
     node.app.usage.flush().await.unwrap();
     assert_eq!(world.sum("usage_minutes").await.0, 16);
@@ -88,7 +94,10 @@ async fn a_roll_up_that_is_cut_off_changes_nothing() {
         .await
         .unwrap();
     assert!(world.app.runner.run_once("usage.roll-up").await.is_err());
-    assert_eq!(world.number("SELECT count(*) FROM usage_minutes WHERE due").await, 1);
+    assert_eq!(
+        world.number("SELECT count(*) FROM usage_minutes WHERE due").await,
+        1
+    );
     world
         .client
         .batch_execute("ALTER TABLE usage_hours DROP CONSTRAINT never")

@@ -23,7 +23,9 @@ async fn the_page_shows_requests_by_key_outcome_and_scope() {
     let world = World::start().await;
     let browser = signed_in(&world, EMAIL).await;
     let path = format!("/apps/{}", world.app_id());
-    let page = browser.get(&browser.get(&path).await.link(&format!("{path}/usage"))).await;
+    let page = browser
+        .get(&browser.get(&path).await.link(&format!("{path}/usage")))
+        .await;
     assert!(page.text().contains("No request in this time"), "{}", page.text());
     let (one, two) = (world.key(1, "Warehouse").await, world.key(2, "Nightly").await);
     good(&world.app.nodes[0], one, START, 1_200);
@@ -48,7 +50,9 @@ async fn the_page_shows_requests_by_key_outcome_and_scope() {
     assert!(policy.contains("style-src 'self'") && !page.html.contains("style="));
     let hour = browser.get(&format!("{path}/usage?span=1h")).await;
     assert!(hour.text().contains("Requests 1,202"), "{}", hour.text());
-    let key = browser.get(&page.link(&format!("{path}/usage?span=24h&key={}", two.id))).await;
+    let key = browser
+        .get(&page.link(&format!("{path}/usage?span=24h&key={}", two.id)))
+        .await;
     assert_eq!(key.heading(), "Nightly");
     assert!(key.text().contains("GET /v1/orders req_one"), "{}", key.text());
     assert!(!key.html.contains("never"), "what was in the query is nowhere");
@@ -63,7 +67,11 @@ async fn the_page_shows_requests_by_key_outcome_and_scope() {
         .await
         .unwrap();
     let key = browser.get(key.url.as_str()).await;
-    assert!(key.text().contains("This key 36 Its successor 1,200"), "{}", key.text());
+    assert!(
+        key.text().contains("This key 36 Its successor 1,200"),
+        "{}",
+        key.text()
+    );
 }
 
 #[tokio::test]
@@ -106,7 +114,11 @@ async fn to_a_stranger_there_is_no_usage_and_no_key_of_another_app() {
     let own = stranger.get("/apps").await.link("/apps/app_");
     for end in ["usage", "usage.csv"] {
         let page = stranger.get(&format!("{own}/{end}?key={}", key.id)).await;
-        assert_eq!(page.status, StatusCode::NOT_FOUND, "{end}: a key smuggled under one's own app");
+        assert_eq!(
+            page.status,
+            StatusCode::NOT_FOUND,
+            "{end}: a key smuggled under one's own app"
+        );
         assert_eq!(stranger.get(&format!("{own}/{end}")).await.status, StatusCode::OK);
     }
     let nobody = world.app.browser();
