@@ -54,6 +54,7 @@ pub struct App {
     pub identity: Identity,
     pub authority: Authority,
     pub keys: Keys,
+    pub usage: Usage,
     pub runner: Runner,
 }
 
@@ -150,8 +151,17 @@ impl App {
             mailer.clone(),
         )
         .await?;
-        let limiter = Limiter::new(db.clone(), clock.clone());
-        let usage = Usage;
+        let usage = Usage::start(
+            db.clone(),
+            clock.clone(),
+            &entropy,
+            keyring.clone(),
+            config.clone(),
+        );
+        let limiter = match revocations.node() {
+            Some(node) => Some(Limiter::join(db.clone(), clock.clone(), node).await?),
+            None => None,
+        };
         let keys = Keys::new(
             db.clone(),
             clock.clone(),
@@ -159,7 +169,7 @@ impl App {
             keyring.clone(),
             config.clone(),
             revocations.clone(),
-            (limiter, usage),
+            (limiter, usage.clone()),
         );
         if serves {
             keys.configure_default_key().await?;
@@ -169,6 +179,7 @@ impl App {
         jobs.extend(identity.jobs());
         jobs.extend(oauth::jobs(&authority));
         jobs.extend(keys::jobs(&keys));
+        jobs.extend(usage.jobs());
         let runner = Runner::new(db.clone(), clock.clone(), jobs);
         Ok(Self {
             config,
@@ -181,6 +192,7 @@ impl App {
             identity,
             authority,
             keys,
+            usage,
             runner,
         })
     }
@@ -270,12 +282,20 @@ impl App {
         self.authority.signing.reload(&mut connection).await
     }
 
-    /// Ends what this process has begun: mail that waits goes out, for as long as the configuration allows, and no
-    /// revoker waits for this node.
+    /// Ends what this process has begun: mail that waits goes out and what was counted is written, for as long as the
+    /// configuration allows, and no revoker waits for this node.
     pub async fn stop(self) {
         let grace = self.config.server.shutdown_grace.duration();
         if timeout(grace, self.mailer.drain()).await.is_err() {
             tracing::error!(?grace, "mail that waited is lost: the mail server takes too long");
+        }
+        match timeout(grace, self.usage.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::error!(%fault, "the last counts of usage are lost"),
+            Err(_late) => tracing::error!(
+                ?grace,
+                "the last counts of usage are lost: the database takes too long"
+            ),
         }
         self.revocations.leave().await;
     }

@@ -145,22 +145,48 @@ CREATE TABLE allowance_holdings (
 ) WITH (fillfactor = 50);
 CREATE INDEX allowance_holdings_node ON allowance_holdings (node_id);
 
--- Usage.
+-- Usage. Each node adds what it counted, with the number of its batch in the same transaction: a batch that is sent again,
+-- because the answer was lost, is known. What a row holds beyond `rolled` has not been carried on to the next table yet.
 
-CREATE TABLE usage_minutes (
+CREATE TABLE usage_days (
     key_id uuid NOT NULL,
     app_id uuid NOT NULL,
     at timestamptz NOT NULL,
     scope text NOT NULL,
     outcome text NOT NULL,
     requests bigint NOT NULL,
+    cost bigint NOT NULL,
     PRIMARY KEY (key_id, at, scope, outcome)
+) WITH (fillfactor = 70);
+COMMENT ON COLUMN usage_days.scope IS 'What was asked for; empty where nothing was.';
+COMMENT ON COLUMN usage_days.cost IS 'What they took of the limits; nothing where they were refused.';
+CREATE INDEX usage_days_app ON usage_days (app_id, at);
+CREATE INDEX usage_days_at ON usage_days (at);
+CREATE TABLE usage_hours (
+    LIKE usage_days INCLUDING ALL,
+    rolled_requests bigint NOT NULL,
+    rolled_cost bigint NOT NULL,
+    due boolean NOT NULL
+) WITH (fillfactor = 70);
+COMMENT ON COLUMN usage_hours.due IS 'Whether there is more than was rolled up: a column of its own, so that counting on changes no index.';
+CREATE INDEX usage_hours_due ON usage_hours (at) WHERE due;
+CREATE TABLE usage_minutes (LIKE usage_hours INCLUDING ALL) WITH (fillfactor = 50);
+
+CREATE TABLE usage_writers (
+    id uuid PRIMARY KEY,
+    batch bigint NOT NULL,
+    at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE usage_writers IS 'The last batch of counts that each running server has written.';
+
+CREATE TABLE key_notices (
+    key_id uuid NOT NULL,
+    action text NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (key_id, action)
 );
-COMMENT ON COLUMN usage_minutes.scope IS 'What was asked for; empty where nothing was.';
-CREATE INDEX usage_minutes_app ON usage_minutes (app_id, at);
-CREATE INDEX usage_minutes_at ON usage_minutes (at);
-CREATE TABLE usage_hours (LIKE usage_minutes INCLUDING ALL);
-CREATE TABLE usage_days (LIKE usage_minutes INCLUDING ALL);
+COMMENT ON TABLE key_notices IS 'When a record was last left of something that an API key may do without end: one a minute is enough.';
+CREATE INDEX key_notices_at ON key_notices (at);
 
 CREATE TABLE key_requests (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

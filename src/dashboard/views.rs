@@ -3,7 +3,7 @@
 //! Paths: `/apps`, `/apps/new`, `/apps/{app}` (`POST`: `name`), `/apps/{app}/delete`, `/apps/{app}/clients/new`,
 //! `/apps/{app}/clients/{client}` (`POST`: the settings), and below it `/logo` (multipart: `csrf_token`, `logo`),
 //! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/disable`, `/enable`, `/operator`, `/shut-out`, `/let-in`, `/delete`
-//! (`name`);
+//! (`name`); `/apps/{app}/usage?span=…&key=…`, `/apps/{app}/usage.csv`;
 //! `/operator/clients?q=…`, `/operator/scopes`, `/operator/scopes/new`, `/operator/scopes/edit?name=…`, `/operator/scopes/remove` (`name`).
 
 mod all_clients;
@@ -11,6 +11,7 @@ mod apps;
 mod client_form;
 mod clients;
 mod scopes;
+mod usage;
 
 pub use all_clients::{AllClients, FoundClient};
 pub use apps::{AccountApps, AppPage, AppRow, ClientRow, DeleteConfirm, Home, NewApp};
@@ -19,3 +20,4 @@ pub use clients::{
     AppRef, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, SecretRow, SecretShown,
 };
 pub use scopes::{Audience, ScopeForm, ScopeRow, Scopes};
+pub use usage::{KeyRequestRow, LAYERS, OneKey, ROTATION, ShareRow, Tab, UsagePage};

@@ -262,6 +262,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    key_notices (key_id, action) {
+        key_id -> Uuid,
+        action -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     key_requests (id) {
         id -> BigInt,
         key_id -> Uuid,
@@ -408,6 +416,7 @@ diesel::table! {
         scope -> Text,
         outcome -> Text,
         requests -> BigInt,
+        cost -> BigInt,
     }
 }
 
@@ -419,6 +428,10 @@ diesel::table! {
         scope -> Text,
         outcome -> Text,
         requests -> BigInt,
+        cost -> BigInt,
+        rolled_requests -> BigInt,
+        rolled_cost -> BigInt,
+        due -> Bool,
     }
 }
 
@@ -430,6 +443,18 @@ diesel::table! {
         scope -> Text,
         outcome -> Text,
         requests -> BigInt,
+        cost -> BigInt,
+        rolled_requests -> BigInt,
+        rolled_cost -> BigInt,
+        due -> Bool,
+    }
+}
+
+diesel::table! {
+    usage_writers (id) {
+        id -> Uuid,
+        batch -> BigInt,
+        at -> Timestamptz,
     }
 }
 
@@ -555,6 +580,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     grants,
     idempotent_requests,
     jobs,
+    key_notices,
     key_requests,
     leak_notices,
     leak_reports,
@@ -571,6 +597,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     usage_days,
     usage_hours,
     usage_minutes,
+    usage_writers,
     users,
     webhook_attempts,
     webhook_deliveries,

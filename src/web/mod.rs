@@ -5,6 +5,7 @@ mod around;
 pub mod assets;
 mod base_path;
 mod browser;
+pub mod chart;
 mod failure;
 mod news;
 pub mod page;

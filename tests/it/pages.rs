@@ -82,6 +82,11 @@ fn all() -> Vec<(&'static str, String)> {
         "client-refused": dashboard::ClientPage::sample_refused();
         "client-viewer": dashboard::ClientPage::sample_viewer();
         "delete-confirm": dashboard::DeleteConfirm::sample();
+        "usage": dashboard::UsagePage::sample();
+        "usage-small": dashboard::UsagePage::sample_small();
+        "usage-big": dashboard::UsagePage::sample_big();
+        "usage-empty": dashboard::UsagePage::sample_empty();
+        "usage-key": dashboard::UsagePage::sample_key();
         "all-clients": dashboard::AllClients::sample();
         "all-clients-none": dashboard::AllClients::sample_none();
         "scopes": dashboard::Scopes::sample();

@@ -11,6 +11,7 @@ mod logo;
 mod new_client;
 mod scopes;
 mod secrets;
+mod usage;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -56,6 +57,9 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(client::ask_to_delete))
                 .route(web::post().to(client::delete)),
         );
+    config
+        .route("/apps/{app}/usage", web::get().to(usage::show))
+        .route("/apps/{app}/usage.csv", web::get().to(usage::download));
     let acts = [
         ("logo", web::post().to(logo::upload)),
         ("logo/remove", web::post().to(logo::remove)),

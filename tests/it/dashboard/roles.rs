@@ -9,6 +9,8 @@ const PAGES: &[(&str, &str)] = &[
     ("/clients/new", "developer"),
     ("/delete", "admin"),
     ("/clients/{client}/delete", "admin"),
+    ("/usage", "viewer"),
+    ("/usage.csv", "viewer"),
 ];
 
 /// Every act likewise. What is sent is refused, or does nothing that would be in the way of the next.
