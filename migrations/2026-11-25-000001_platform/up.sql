@@ -122,28 +122,21 @@ CREATE TABLE idempotent_requests (
 );
 CREATE INDEX idempotent_requests_age ON idempotent_requests (created_at);
 
--- Limits. What a node has taken of an allowance beyond what was used is in its holding.
+-- Limits: what is used of each allowance, and what each node holds of it beyond that.
 
 CREATE TABLE allowances (
     subject_id uuid NOT NULL,
     span text NOT NULL CHECK (span IN ('second', 'hour', 'month')),
     began_at timestamptz NOT NULL,
-    taken bigint NOT NULL,
-    PRIMARY KEY (subject_id, span)
+    version bigint NOT NULL,
+    state jsonb NOT NULL,
+    changed_at timestamptz NOT NULL,
+    PRIMARY KEY (subject_id, span, began_at)
 ) WITH (fillfactor = 50);
-COMMENT ON COLUMN allowances.began_at IS 'Of the hour or month that is counted; for seconds, when the next request conforms (GCRA).';
-COMMENT ON COLUMN allowances.taken IS 'Used, or held by a node.';
-CREATE INDEX allowances_began ON allowances (began_at);
-
-CREATE TABLE allowance_holdings (
-    subject_id uuid NOT NULL,
-    span text NOT NULL,
-    node_id uuid NOT NULL,
-    began_at timestamptz NOT NULL,
-    held bigint NOT NULL,
-    PRIMARY KEY (subject_id, span, node_id)
-) WITH (fillfactor = 50);
-CREATE INDEX allowance_holdings_node ON allowance_holdings (node_id);
+COMMENT ON COLUMN allowances.subject_id IS 'An API key, or an account for the ceiling of all its keys.';
+COMMENT ON COLUMN allowances.began_at IS 'The hour or month that is counted; 1970 for seconds, which have no window.';
+COMMENT ON COLUMN allowances.version IS 'Grows with each change: whoever changes a row names the version that it has read.';
+CREATE INDEX allowances_age ON allowances (span, began_at, changed_at);
 
 -- Usage. Each node adds what it counted, with the number of its batch in the same transaction: a batch that is sent again,
 -- because the answer was lost, is known. What a row holds beyond `rolled` has not been carried on to the next table yet.

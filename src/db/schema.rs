@@ -25,21 +25,13 @@ diesel::table! {
 }
 
 diesel::table! {
-    allowance_holdings (subject_id, span, node_id) {
-        subject_id -> Uuid,
-        span -> Text,
-        node_id -> Uuid,
-        began_at -> Timestamptz,
-        held -> BigInt,
-    }
-}
-
-diesel::table! {
-    allowances (subject_id, span) {
+    allowances (subject_id, span, began_at) {
         subject_id -> Uuid,
         span -> Text,
         began_at -> Timestamptz,
-        taken -> BigInt,
+        version -> Int8,
+        state -> Jsonb,
+        changed_at -> Timestamptz,
     }
 }
 
@@ -563,7 +555,6 @@ diesel::joinable!(webhook_secrets -> webhook_endpoints (endpoint_id));
 diesel::allow_tables_to_appear_in_same_query!(
     account_invitations,
     accounts,
-    allowance_holdings,
     allowances,
     api_keys,
     apps,

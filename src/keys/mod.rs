@@ -44,7 +44,7 @@ use crate::{
     crypto::Keyring,
     db::Db,
     revocation::Revocations,
-    types::{Clock, Entropy},
+    types::{Clock, Entropy, Fault},
 };
 use cache::KeyCache;
 use limits::Limiter;
@@ -63,7 +63,8 @@ pub struct Keys {
     pub config: Arc<Config>,
     pub revocations: Revocations,
     pub formats: Arc<Formats>,
-    pub limiter: Limiter,
+    /// None on the command line, where nothing is judged.
+    limiter: Option<Limiter>,
     pub usage: Usage,
     cache: KeyCache,
 }
@@ -77,7 +78,7 @@ impl Keys {
         keyring: Keyring,
         config: Arc<Config>,
         revocations: Revocations,
-        (limiter, usage): (Limiter, Usage),
+        (limiter, usage): (Option<Limiter>, Usage),
     ) -> Self {
         Self {
             formats: Arc::new(Formats::of(&config.keys.families)),
@@ -90,6 +91,25 @@ impl Keys {
             revocations,
             limiter,
             usage,
+        }
+    }
+
+    /// What this node does now and then for its limits: what nobody asks for is given back.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn sweep_limits(&self) -> Result<(), Fault> {
+        match &self.limiter {
+            Some(limiter) => limiter.sweep().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends this node's part of the limits: what it holds and did not use goes back.
+    pub async fn leave_limits(&self) {
+        if let Some(limiter) = &self.limiter {
+            limiter.leave().await;
         }
     }
 

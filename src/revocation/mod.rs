@@ -221,6 +221,12 @@ impl Revocations {
         self.shared.memory.epoch()
     }
 
+    /// This process among the nodes; None when detached.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        self.shared.node.as_ref().map(|node| node.id)
+    }
+
     /// How much longer this node may answer from memory if it hears nothing more.
     #[must_use]
     pub fn lease_left(&self) -> Duration {
