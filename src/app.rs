@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    accounts,
     config::{Config, MasterKeySource},
     crypto::{FileMasterKey, Keyring, MasterKeyError, MasterKeys, PasswordHasher},
     db::{self, Db},
@@ -150,6 +151,7 @@ impl App {
         .await?;
         let every = config.jobs.cleanup_interval.duration();
         let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
+        jobs.push(accounts::cleanup(every, config.jobs.batch));
         jobs.extend(identity.jobs());
         jobs.extend(oauth::jobs(&authority));
         let runner = Runner::new(db.clone(), clock.clone(), jobs);

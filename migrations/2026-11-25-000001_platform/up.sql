@@ -209,7 +209,7 @@ CREATE INDEX webhook_secrets_digest ON webhook_secrets (digest);
 CREATE TABLE webhook_messages (
     id uuid PRIMARY KEY,
     app_id uuid NOT NULL REFERENCES apps ON DELETE CASCADE,
-    type text NOT NULL,
+    event_type text NOT NULL,
     payload text NOT NULL,
     created_at timestamptz NOT NULL
 );

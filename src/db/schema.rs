@@ -490,7 +490,7 @@ diesel::table! {
     webhook_messages (id) {
         id -> Uuid,
         app_id -> Uuid,
-        type -> Text,
+        event_type -> Text,
         payload -> Text,
         created_at -> Timestamptz,
     }
