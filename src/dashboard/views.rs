@@ -4,14 +4,19 @@
 //! `/apps/{app}/clients/{client}` (`POST`: the settings), and below it `/logo` (multipart: `csrf_token`, `logo`),
 //! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/disable`, `/enable`, `/operator`, `/shut-out`, `/let-in`, `/delete`
 //! (`name`);
+//! `/accounts/new` (`POST`: `name`), `/accounts/{account}` (`POST`: `name`), and below it `/invite` (`email`, `role`), `/resend` and
+//! `/withdraw` (`id`), `/role` (`member`, `role`), `/remove` and `/hand-over` (`member`), `/leave`, `/close`;
+//! `/invitations/accept?token=…`;
 //! `/operator/clients?q=…`, `/operator/scopes`, `/operator/scopes/new`, `/operator/scopes/edit?name=…`, `/operator/scopes/remove` (`name`).
 
+mod accounts;
 mod all_clients;
 mod apps;
 mod client_form;
 mod clients;
 mod scopes;
 
+pub use accounts::{AccountPage, InvitedRow, Join, JoinStep, MemberRow, NewTeam, what_it_may};
 pub use all_clients::{AllClients, FoundClient};
 pub use apps::{AccountApps, AppPage, AppRow, ClientRow, DeleteConfirm, Home, NewApp};
 pub use client_form::{ClientForm, ClientKind, ScopeChoice};
