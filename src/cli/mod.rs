@@ -1,6 +1,7 @@
 //! The command line: one file for each command. What a command does to the data it does by the same acts as the
 //! pages, so it works while servers run and is in force on all of them when it returns.
 
+mod account;
 mod client;
 mod client_create;
 mod configuration;
@@ -48,6 +49,9 @@ enum Command {
     /// People
     #[command(subcommand)]
     User(user::Command),
+    /// Accounts and their members
+    #[command(subcommand)]
+    Account(account::Command),
     /// OAuth clients
     #[command(subcommand)]
     Client(client::Command),
@@ -116,6 +120,9 @@ impl Cli {
             Command::Migrate => act(file, environment, |config| migrate::run(config, environment)),
             Command::Doctor => act(file, environment, |config| doctor::run(config, environment)),
             Command::User(command) => act(file, environment, |config| {
+                reach::with_app(config, environment, |app| command.run(app))
+            }),
+            Command::Account(command) => act(file, environment, |config| {
                 reach::with_app(config, environment, |app| command.run(app))
             }),
             Command::Client(command) => act(file, environment, |config| {
