@@ -20,6 +20,7 @@ mod docs;
 mod embedded;
 mod identity;
 mod jobs;
+mod members;
 mod oauth;
 mod pages;
 mod pool;
