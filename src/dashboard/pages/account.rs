@@ -2,7 +2,13 @@
 
 use std::collections::HashMap;
 
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{HeaderValue, RETRY_AFTER},
+    },
+};
 
 use super::{
     account_act::{AccountAct, AccountView, AtAccount, ToBelong, ToLook, ToManage, ToOwn},
@@ -93,7 +99,12 @@ async fn page(at: &AtAccount) -> Result<views::AccountPage, Failure> {
         id: account.id.to_string(),
         title: account.name.clone(),
         name: Field::of(&account.name),
-        personal: account.personal,
+        kind: if account.personal {
+            "Personal account"
+        } else {
+            "Team"
+        }
+        .to_owned(),
         role: at.role.map(|role| label(role).to_owned()),
         created: account.created_at.into(),
         apps,
@@ -194,10 +205,9 @@ pub(super) async fn invite(act: AccountAct<ToManage>) -> Result<HttpResponse, Fa
                 Err(InviteMemberError::Delayed(wait)) => {
                     let mut response =
                         again(&act, StatusCode::TOO_MANY_REQUESTS, role, wait_in_words(wait)).await?;
-                    response.headers_mut().insert(
-                        actix_web::http::header::RETRY_AFTER,
-                        actix_web::http::header::HeaderValue::from(whole_seconds(wait)),
-                    );
+                    response
+                        .headers_mut()
+                        .insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
                     return Ok(response);
                 }
                 Err(InviteMemberError::Fault(fault)) => return Err(fault.into()),
@@ -278,12 +288,13 @@ pub(super) async fn remove(act: AccountAct<ToManage>) -> Result<HttpResponse, Fa
         Ok(()) => transaction.commit().await?,
         Err(error) => return refused(&act, error),
     }
-    Ok(News::MemberRemoved.on(if member == act.user.id {
+    // Whoever has removed themselves sees the page no more.
+    let page = if member == act.user.id {
         "/apps".to_owned()
     } else {
         act.path()
-    }
-    .as_str()))
+    };
+    Ok(News::MemberRemoved.on(&page))
 }
 
 /// `POST /accounts/{account}/leave`

@@ -11,10 +11,10 @@ use crate::{
 #[must_use]
 pub fn what_it_may(role: Role) -> &'static str {
     match role {
-        Role::Viewer => "Looks at apps, clients and keys, and changes nothing.",
+        Role::Viewer => "Sees apps, clients and members, and changes nothing.",
         Role::Developer => "Makes and changes apps, clients, keys and webhooks.",
-        Role::Admin => "Does that too, deletes apps and clients, and says who belongs to the account.",
-        Role::Owner => "Does all that, and alone makes other owners and ends them.",
+        Role::Admin => "Also deletes apps and clients, and says who else belongs to the account.",
+        Role::Owner => "Does all that an admin does, and makes other owners.",
     }
 }
 
@@ -85,7 +85,8 @@ pub struct AccountPage {
     pub title: String,
     /// As it is being changed.
     pub name: Field,
-    pub personal: bool,
+    /// "Team"
+    pub kind: String,
     /// The reader's; none for an operator who only looks.
     pub role: Option<String>,
     pub created: Moment,
@@ -130,7 +131,7 @@ impl AccountPage {
             id: "acc_one".to_owned(),
             title: "Marsh & Daughters".to_owned(),
             name: Field::of("Marsh & Daughters"),
-            personal: false,
+            kind: "Team".to_owned(),
             role: Some("Owner".to_owned()),
             created: Moment::sample(50_000),
             apps: 2,

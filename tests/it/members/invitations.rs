@@ -58,7 +58,7 @@ async fn somebody_new_is_invited_signs_up_joins_and_does_what_their_role_says() 
     assert_eq!(id, 0, "the link is used up");
     assert_eq!(app.browser().get(&link).await.status, StatusCode::NOT_FOUND);
     let user = claviger::identity::user_by_email(
-        &mut *app.db.connection().await.unwrap(),
+        &mut app.db.connection().await.unwrap(),
         &"bob@example.com".parse().unwrap(),
     )
     .await

@@ -92,19 +92,18 @@ async fn accepting_against_the_removal_of_the_sender_or_a_withdrawal_is_one_or_t
     let (_, owner) = person(&app, "ada@example.com", false).await;
     let (sender, admin) = person(&app, "admin@example.com", false).await;
     let (bob, browser) = person(&app, "bob@example.com", false).await;
-    let mut joined = 0;
     for round in 0..6 {
         let team = new_team(&owner, &format!("Team {round}")).await;
         add(&app, &owner, &team, ("admin@example.com", &admin), "admin").await;
         invite(&admin, &team, "bob@example.com", "viewer").await;
         let link = last_link(&app, "bob@example.com").await;
         let accept = form_to(&browser.get(&link).await, "/invitations/accept");
+        let withdraw = form_to(&owner.get(&team).await, "/withdraw");
         let against = async {
             if round % 2 == 0 {
                 remove(&owner, &team, sender).await
             } else {
-                let page = owner.get(&team).await;
-                owner.send(&form_to(&page, "/withdraw")).await
+                owner.send(&withdraw).await
             }
         };
         let (accepted, other) = join(browser.send(&accept), against).await;
@@ -122,8 +121,6 @@ async fn accepting_against_the_removal_of_the_sender_or_a_withdrawal_is_one_or_t
             id_of(&team).uuid()
         );
         assert_eq!(number(&app, &left).await, 0, "nothing is left to come in by");
-        joined += u32::from(is_member);
         app.advance(std::time::Duration::from_hours(2));
-        assert!(joined <= round + 1);
     }
 }
