@@ -345,11 +345,20 @@ fn whoever_may_only_look_finds_nothing_to_change() {
     for text in [
         dashboard::AppPage::sample_viewer().render().unwrap(),
         dashboard::ClientPage::sample_viewer().render().unwrap(),
-        dashboard::AccountPage::sample_viewer().render().unwrap(),
     ] {
         let page = Html::parse_document(&text);
         assert!(found(&page, "main form, main a[href$='/delete'], main a[href$='/new']").is_empty());
     }
+}
+
+#[test]
+fn whoever_may_only_look_at_an_account_finds_nothing_but_the_way_out() {
+    let page = Html::parse_document(&dashboard::AccountPage::sample_viewer().render().unwrap());
+    let forms: Vec<_> = found(&page, "main form")
+        .iter()
+        .filter_map(|form| form.attr("action"))
+        .collect();
+    assert_eq!(forms, ["/accounts/acc_one/leave"]);
 }
 
 /// The relative luminance of `#rrggbb` (WCAG 2.2).

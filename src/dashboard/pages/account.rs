@@ -54,7 +54,8 @@ async fn page(at: &AtAccount) -> Result<views::AccountPage, Failure> {
     } else {
         &Role::ALL[..]
     };
-    let is_fixed = |role: Role| account.personal && role == Role::Owner;
+    let owners = members.iter().filter(|member| member.role == Role::Owner).count();
+    let is_fixed = |role: Role| role == Role::Owner && (account.personal || owners < 2);
     let row = |member: &accounts::Member| {
         let user = people.get(&member.user_id)?;
         let own = member.user_id == at.user.id;

@@ -116,14 +116,18 @@ impl AccountPage {
                 })
                 .collect()
         };
-        let member = |id: &str, name: &str, email: &str, role: Role, own| MemberRow {
+        let member = |id: &str, name: &str, email: &str, role: Role, own: bool| MemberRow {
             id: id.to_owned(),
             name: name.to_owned(),
             email: email.to_owned(),
             role: format!("{role:?}"),
             since: Moment::sample(40_000),
             own,
-            roles: choices(&Role::ALL, role),
+            roles: if own {
+                Vec::new()
+            } else {
+                choices(&Role::ALL, role)
+            },
             can_remove: !own,
         };
         Self {
@@ -160,7 +164,7 @@ impl AccountPage {
                 Choice::new("usr_two", "Bea Marsh (bea@example.com)", false),
                 Choice::new("usr_three", "Konstantin (konstantin@warehouse.example)", false),
             ],
-            can_leave: true,
+            can_leave: false,
             can_close: false,
         }
     }
@@ -170,9 +174,6 @@ impl AccountPage {
     pub fn sample_empty() -> Self {
         let mut page = Self::sample();
         page.members.truncate(1);
-        for member in &mut page.members {
-            member.roles.clear();
-        }
         page.invitations.clear();
         page.heirs.clear();
         page.apps = 0;
@@ -201,7 +202,7 @@ impl AccountPage {
             can_manage: false,
             roles: Vec::new(),
             heirs: Vec::new(),
-            can_leave: false,
+            can_leave: true,
             ..page
         }
     }
