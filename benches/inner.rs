@@ -6,20 +6,21 @@
     reason = "a measurement stops where it goes wrong"
 )]
 
-use std::{path::Path, sync::Arc};
+use std::{num::NonZero, path::Path, sync::Arc};
 
 use claviger::{
     app::{App, DatabaseUrls},
     config::Config,
     crypto::Purpose,
     db::embedded::{Cluster, Options},
+    keys::limits::{Limiter, Limits},
     oauth::{
         Authority,
         access_token::{self, Principal},
         code::{Binding, Code},
         refresh_token::RefreshToken,
     },
-    types::{ClientId, Clock, Entropy, GrantId, ScopeSet, SessionId, UserId},
+    types::{AccountId, ApiKeyId, ClientId, Clock, Entropy, GrantId, ScopeSet, SessionId, UserId},
 };
 use criterion::{BatchSize, Criterion};
 use futures_util::FutureExt as _;
@@ -34,6 +35,7 @@ fn main() {
         codes(&mut criterion, &app.authority);
         access_tokens(&mut criterion, &app.authority);
         refresh_tokens(&mut criterion, &app.authority);
+        limits(&mut criterion, &runtime, &app);
     }
     criterion.final_summary();
     drop(app);
@@ -139,4 +141,36 @@ fn refresh_tokens(criterion: &mut Criterion, authority: &Authority) {
             next.encode(keyring, key).unwrap()
         });
     });
+}
+
+fn limits(criterion: &mut Criterion, runtime: &tokio::runtime::Runtime, app: &App) {
+    let node = app.revocations.node().unwrap();
+    let limiter = runtime
+        .block_on(Limiter::join(app.db.clone(), app.clock.clone(), node))
+        .unwrap();
+    let key = ApiKeyId::new(&app.clock, &app.entropy);
+    let account = AccountId::new(&app.clock, &app.entropy);
+    let limits = Limits {
+        per_second: NonZero::new(u32::MAX),
+        per_hour: NonZero::new(u64::MAX / 8),
+        per_month: NonZero::new(u64::MAX / 8),
+        account_per_month: NonZero::new(u64::MAX / 8),
+    };
+    let by_the_hour = Limits {
+        per_hour: limits.per_hour,
+        ..Limits::default()
+    };
+    for (name, limits) in [
+        ("take of all four limits", limits),
+        ("take of the hour's limit", by_the_hour),
+    ] {
+        criterion.bench_function(name, |bench| {
+            bench.iter(|| {
+                // In memory, but for a block now and then.
+                let taken = limiter.take(key, account, &limits, 1);
+                let taken = taken.now_or_never();
+                taken.unwrap_or_else(|| runtime.block_on(limiter.take(key, account, &limits, 1)))
+            });
+        });
+    }
 }

@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    accounts,
     config::{Config, MasterKeySource},
     crypto::{FileMasterKey, Keyring, MasterKeyError, MasterKeys, PasswordHasher},
     db::{self, Db},
@@ -62,6 +63,8 @@ pub struct App {
 const READ_KEYS_EVERY: Duration = Duration::from_secs(5);
 /// How often memory is freed of access tokens that have expired.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How often what is held of limits and nobody asks for is given back.
+const SWEEP_LIMITS_EVERY: Duration = Duration::from_secs(5);
 
 impl App {
     /// For a server: migrates if that is configured, and joins the nodes that share the database.
@@ -169,6 +172,7 @@ impl App {
             keyring.clone(),
             config.clone(),
             revocations.clone(),
+            mailer.clone(),
             (limiter, usage.clone()),
         );
         if serves {
@@ -176,6 +180,7 @@ impl App {
         }
         let every = config.jobs.cleanup_interval.duration();
         let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
+        jobs.push(accounts::cleanup(every, config.jobs.batch));
         jobs.extend(identity.jobs());
         jobs.extend(oauth::jobs(&authority));
         jobs.extend(keys::jobs(&keys));
@@ -235,7 +240,11 @@ impl App {
     pub fn start_background(&self) -> Background {
         let (stop, stopped) = watch::channel(());
         let mut tasks = JoinSet::new();
-        for (every, chore) in [(READ_KEYS_EVERY, Chore::ReadKeys), (SWEEP_EVERY, Chore::Sweep)] {
+        for (every, chore) in [
+            (READ_KEYS_EVERY, Chore::ReadKeys),
+            (SWEEP_EVERY, Chore::Sweep),
+            (SWEEP_LIMITS_EVERY, Chore::SweepLimits),
+        ] {
             let (app, mut stopped) = (self.clone(), stopped.clone());
             tasks.spawn(async move {
                 let mut turns = interval(every);
@@ -263,6 +272,7 @@ impl App {
     async fn run_chore(&self, chore: Chore) -> Result<(), Fault> {
         match chore {
             Chore::ReadKeys => self.read_keys().await,
+            Chore::SweepLimits => self.keys.sweep_limits().await,
             Chore::Sweep => {
                 let swept = self.authority.sweep_access_tokens();
                 tracing::debug!(swept, "expired access tokens forgotten");
@@ -297,6 +307,7 @@ impl App {
                 "the last counts of usage are lost: the database takes too long"
             ),
         }
+        self.keys.leave_limits().await;
         self.revocations.leave().await;
     }
 }
@@ -306,6 +317,7 @@ impl App {
 enum Chore {
     ReadKeys,
     Sweep,
+    SweepLimits,
 }
 
 /// What runs beside the requests.

@@ -48,7 +48,9 @@ pub async fn create_app(
 ) -> Result<App, AppError> {
     permit(connection, by, account_id, Permission::WriteApps).await?;
     // Held, so that of two who add the last one at once, one does.
-    store::lock_account(connection, account_id).await?;
+    store::hold_account(connection, account_id)
+        .await?
+        .ok_or(AppError::NotFound)?;
     let app = App {
         id,
         account_id,

@@ -26,6 +26,7 @@ pub async fn house_account(
         id: AccountId::new(clock, entropy),
         name: HOUSE.to_owned(),
         personal: false,
+        monthly_limit: None,
         created_at: clock.now(),
     };
     store::insert_account(connection, &account, None).await?;

@@ -1,18 +1,35 @@
 //! Accounts: who owns apps and is billed, which people belong to them and what each of those may do.
 //!
-//! Offers the acts on accounts and apps, for callers that compose them into their own transactions, and
+//! Offers the acts on accounts, members and apps, for callers that compose them into their own transactions, and
 //! [`app_seen_by`] with [`Role::may`] to whoever decides about a request.
 
 mod apps;
+mod change_role;
+mod cleanup;
 mod house;
+mod invite;
+mod limit;
+mod members;
 mod model;
 mod open;
+mod remove_member;
 mod store;
+mod team;
 
 pub use apps::{AppError, create_app, delete_app, rename_app};
+pub use change_role::{change_role, hand_over};
+pub use cleanup::cleanup;
 pub use house::house_account;
-pub use model::{Account, App, Membership, Permission, Role};
+pub use invite::{
+    NewLink, accept_invitation, add_member, invitations_of, invite, look_at_invitation, renew_invitation,
+    withdraw_invitation,
+};
+pub use limit::set_monthly_limit;
+pub use members::MemberError;
+pub use model::{Account, App, Invitation, Member, Membership, Permission, Role, UnknownRole};
 pub use open::{Opened, open_personal_account};
+pub use remove_member::{leave, remove_member};
+pub use team::{close_team, open_team, rename_account};
 
 use diesel_async::AsyncPgConnection;
 
@@ -40,6 +57,49 @@ pub async fn personal_account_of(
     user: UserId,
 ) -> Result<Option<AccountId>, Fault> {
     store::personal_account(connection, user).await
+}
+
+/// An account by id.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn account(connection: &mut AsyncPgConnection, id: AccountId) -> Result<Option<Account>, Fault> {
+    store::account(connection, id).await
+}
+
+/// Every account, oldest first.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn all_accounts(connection: &mut AsyncPgConnection) -> Result<Vec<Account>, Fault> {
+    store::accounts(connection).await
+}
+
+/// What `user` is in an account; none for strangers.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn role_in(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    user: UserId,
+) -> Result<Option<Role>, Fault> {
+    store::role(connection, user, account).await
+}
+
+/// Everybody in an account, in the order in which they came.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn members_of(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+) -> Result<Vec<Member>, Fault> {
+    store::members(connection, account).await
 }
 
 /// What an account is called.

@@ -38,6 +38,7 @@ pub async fn open_personal_account(
         id: AccountId::new(clock, entropy),
         name: name.to_string(),
         personal: true,
+        monthly_limit: None,
         created_at: now,
     };
     let app = App {

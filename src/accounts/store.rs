@@ -3,99 +3,136 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::model::{Account, App, Membership, Role};
+mod invitations;
+mod members;
+
+pub(super) use invitations::*;
+pub(super) use members::*;
+
+use super::model::{Account, App};
 use crate::{
-    db::schema::{accounts, apps, members},
+    db::schema::{accounts, apps, members as memberships_table},
     types::{AccountId, AppId, Fault, UserId},
 };
 
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = accounts, check_for_backend(diesel::pg::Pg))]
+struct AccountRow {
+    id: Uuid,
+    name: String,
+    personal_user_id: Option<Uuid>,
+    created_at: OffsetDateTime,
+    monthly_limit: Option<i64>,
+}
+
+impl TryFrom<AccountRow> for Account {
+    type Error = Fault;
+
+    fn try_from(row: AccountRow) -> Result<Self, Fault> {
+        let id = AccountId::from_uuid(row.id);
+        Ok(Self {
+            id,
+            name: row.name,
+            personal: row.personal_user_id.is_some(),
+            monthly_limit: row
+                .monthly_limit
+                .map(u64::try_from)
+                .transpose()
+                .map_err(|_error| Fault::inconsistent("accounts", "monthly_limit", id))?,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Adds an account; false if there is one of that id.
 pub(super) async fn insert_account(
     connection: &mut AsyncPgConnection,
     account: &Account,
     personal_user: Option<UserId>,
-) -> Result<(), Fault> {
-    diesel::insert_into(accounts::table)
+) -> Result<bool, Fault> {
+    let inserted = diesel::insert_into(accounts::table)
         .values((
             accounts::id.eq(account.id.uuid()),
             accounts::name.eq(&account.name),
             accounts::personal_user_id.eq(personal_user.map(UserId::uuid)),
             accounts::created_at.eq(account.created_at),
         ))
+        .on_conflict(accounts::id)
+        .do_nothing()
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
-pub(super) async fn insert_member(
+pub(super) async fn account(
     connection: &mut AsyncPgConnection,
-    account: AccountId,
-    user: UserId,
-    role: Role,
-    now: OffsetDateTime,
-) -> Result<(), Fault> {
-    diesel::insert_into(members::table)
-        .values((
-            members::account_id.eq(account.uuid()),
-            members::user_id.eq(user.uuid()),
-            members::role.eq(role.name()),
-            members::created_at.eq(now),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-fn role_named(name: &str, user: UserId) -> Result<Role, Fault> {
-    Role::named(name).ok_or_else(|| Fault::inconsistent("members", "role", user))
-}
-
-pub(super) async fn role(
-    connection: &mut AsyncPgConnection,
-    user: UserId,
-    account: AccountId,
-) -> Result<Option<Role>, Fault> {
-    let name: Option<String> = members::table
-        .find((account.uuid(), user.uuid()))
-        .select(members::role)
+    id: AccountId,
+) -> Result<Option<Account>, Fault> {
+    accounts::table
+        .find(id.uuid())
+        .select(AccountRow::as_select())
         .first(connection)
         .await
-        .optional()?;
-    name.map(|name| role_named(&name, user)).transpose()
+        .optional()?
+        .map(Account::try_from)
+        .transpose()
 }
 
-pub(super) async fn memberships(
-    connection: &mut AsyncPgConnection,
-    user: UserId,
-) -> Result<Vec<Membership>, Fault> {
-    let rows: Vec<(Uuid, String, Option<Uuid>, OffsetDateTime, String)> = members::table
-        .inner_join(accounts::table)
-        .filter(members::user_id.eq(user.uuid()))
-        .order((
-            accounts::personal_user_id.is_distinct_from(user.uuid()),
-            accounts::id,
-        ))
-        .select((
-            accounts::id,
-            accounts::name,
-            accounts::personal_user_id,
-            accounts::created_at,
-            members::role,
-        ))
+/// Every account, oldest first.
+pub(super) async fn accounts(connection: &mut AsyncPgConnection) -> Result<Vec<Account>, Fault> {
+    let rows = accounts::table
+        .order(accounts::id)
+        .select(AccountRow::as_select())
         .load(connection)
         .await?;
-    rows.into_iter()
-        .map(|(id, name, personal, created_at, role)| {
-            Ok(Membership {
-                account: Account {
-                    id: AccountId::from_uuid(id),
-                    name,
-                    personal: personal.is_some(),
-                    created_at,
-                },
-                role: role_named(&role, user)?,
-            })
-        })
-        .collect()
+    rows.into_iter().map(Account::try_from).collect()
+}
+
+/// Holds an account until the transaction ends: what is counted of it, and who belongs to it, stays so.
+pub(super) async fn hold_account(
+    connection: &mut AsyncPgConnection,
+    id: AccountId,
+) -> Result<Option<Account>, Fault> {
+    accounts::table
+        .find(id.uuid())
+        .select(AccountRow::as_select())
+        .for_no_key_update()
+        .first(connection)
+        .await
+        .optional()?
+        .map(Account::try_from)
+        .transpose()
+}
+
+pub(super) async fn rename_account(
+    connection: &mut AsyncPgConnection,
+    id: AccountId,
+    name: &str,
+) -> Result<(), Fault> {
+    diesel::update(accounts::table.find(id.uuid()))
+        .set(accounts::name.eq(name))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn set_monthly_limit(
+    connection: &mut AsyncPgConnection,
+    id: AccountId,
+    limit: Option<i64>,
+) -> Result<(), Fault> {
+    diesel::update(accounts::table.find(id.uuid()))
+        .set(accounts::monthly_limit.eq(limit))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_account(connection: &mut AsyncPgConnection, id: AccountId) -> Result<(), Fault> {
+    diesel::delete(accounts::table.find(id.uuid()))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn personal_account(
@@ -124,7 +161,7 @@ pub(super) async fn account_without_members(
     connection: &mut AsyncPgConnection,
     name: &str,
 ) -> Result<Option<AccountId>, Fault> {
-    let members = members::table.filter(members::account_id.eq(accounts::id));
+    let members = memberships_table::table.filter(memberships_table::account_id.eq(accounts::id));
     let id: Option<Uuid> = accounts::table
         .filter(accounts::name.eq(name))
         .filter(accounts::personal_user_id.is_null())
@@ -171,17 +208,6 @@ pub(super) async fn insert_app(connection: &mut AsyncPgConnection, app: &App) ->
         .execute(connection)
         .await?;
     Ok(inserted == 1)
-}
-
-/// Holds an account until the transaction ends: what is counted of it stays so.
-pub(super) async fn lock_account(connection: &mut AsyncPgConnection, id: AccountId) -> Result<(), Fault> {
-    let _: Uuid = accounts::table
-        .find(id.uuid())
-        .select(accounts::id)
-        .for_no_key_update()
-        .first(connection)
-        .await?;
-    Ok(())
 }
 
 pub(super) async fn count_apps(connection: &mut AsyncPgConnection, account: AccountId) -> Result<i64, Fault> {

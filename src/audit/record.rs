@@ -202,10 +202,15 @@ actions! {
     ServerKeyRotated = "server_key.rotated", "Server key rotated";
     ServerKeyRetired = "server_key.retired", "Server key retired";
     AppPolicyChanged = "app.policy_changed", "What the keys of an app may do was changed";
+    AccountOpened = "account.opened", "Team account opened";
+    AccountRenamed = "account.renamed", "Account renamed";
+    AccountClosed = "account.closed", "Team account closed";
     MemberInvited = "member.invited", "Member invited";
+    MemberInvitationWithdrawn = "member.invitation_withdrawn", "Invitation of a member withdrawn";
     MemberJoined = "member.joined", "Member joined";
     MemberRoleChanged = "member.role_changed", "Role of a member changed";
     MemberRemoved = "member.removed", "Member removed";
+    MemberLeft = "member.left", "Member left";
     AccountLimitChanged = "account.limit_changed", "Ceiling of the account changed";
     KeyCreated = "key.created", "API key created";
     KeyChanged = "key.changed", "API key changed";

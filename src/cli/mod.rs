@@ -1,6 +1,7 @@
 //! The command line: one file for each command. What a command does to the data it does by the same acts as the
 //! pages, so it works while servers run and is in force on all of them when it returns.
 
+mod account;
 mod api_key;
 mod app;
 mod client;
@@ -57,6 +58,9 @@ enum Command {
     /// API keys
     #[command(subcommand)]
     Key(api_key::Command),
+    /// Accounts and their members
+    #[command(subcommand)]
+    Account(account::Command),
     /// OAuth clients
     #[command(subcommand)]
     Client(client::Command),
@@ -131,6 +135,9 @@ impl Cli {
                 reach::with_app(config, environment, |app| command.run(app))
             }),
             Command::Key(command) => act(file, environment, |config| {
+                reach::with_app(config, environment, |app| command.run(app))
+            }),
+            Command::Account(command) => act(file, environment, |config| {
                 reach::with_app(config, environment, |app| command.run(app))
             }),
             Command::Client(command) => act(file, environment, |config| {

@@ -237,6 +237,12 @@ settings! {
         apps_per_account: u32 = 100;
         /// Clients that one app may have; those that it has already stay.
         clients_per_app: u32 = 100;
+        /// Team accounts that one person may own and open one more; those that they own already stay.
+        teams_per_person: u32 = 20;
+        /// Members that one account may have, with those who are invited; those that it has already stay.
+        members_per_account: u32 = 100;
+        /// Invitations to accounts that one person sends before delays begin, which grow as those of failed sign-ins do.
+        invitations_per_person: u32 = 20;
     }
 }
 

@@ -4,8 +4,12 @@
 //! `/apps/{app}/clients/{client}` (`POST`: the settings), and below it `/logo` (multipart: `csrf_token`, `logo`),
 //! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/disable`, `/enable`, `/operator`, `/shut-out`, `/let-in`, `/delete`
 //! (`name`); `/apps/{app}/usage?span=…&key=…`, `/apps/{app}/usage.csv`;
+//! `/accounts/new` (`POST`: `name`), `/accounts/{account}` (`POST`: `name`), and below it `/invite` (`email`, `role`), `/resend` and
+//! `/withdraw` (`id`), `/role` (`member`, `role`), `/remove` and `/hand-over` (`member`), `/leave`, `/close`;
+//! `/invitations/accept?token=…`;
 //! `/operator/clients?q=…`, `/operator/scopes`, `/operator/scopes/new`, `/operator/scopes/edit?name=…`, `/operator/scopes/remove` (`name`).
 
+mod accounts;
 mod all_clients;
 mod apps;
 mod client_form;
@@ -13,6 +17,7 @@ mod clients;
 mod scopes;
 mod usage;
 
+pub use accounts::{AccountPage, InvitedRow, Join, JoinStep, MemberRow, NewTeam, what_it_may};
 pub use all_clients::{AllClients, FoundClient};
 pub use apps::{AccountApps, AppPage, AppRow, ClientRow, DeleteConfirm, Home, NewApp};
 pub use client_form::{ClientForm, ClientKind, ScopeChoice};

@@ -141,3 +141,24 @@ pub(super) fn invitation(to: &Email, by: &str, link: &str, good_for: Duration) -
         ),
     )
 }
+
+/// A member of an account invites somebody to it.
+pub(super) fn member_invitation(
+    to: &Email,
+    (by, account, role): (&str, &str, &str),
+    link: &str,
+    good_for: Duration,
+) -> Letter {
+    letter(
+        to,
+        "You are invited to an account",
+        format!(
+            "Hello,\n\n\
+             {by} invites you to work in the account \u{201c}{account}\u{201d}, as {role}. Open this link to see the \
+             invitation:\n\n{link}\n\n\
+             It is good for {good_for}, once, for whoever is signed in with this address. If you have no account yet, \
+             sign up with this address first. If you expected no invitation, ignore this mail.\n",
+            good_for = in_words(good_for),
+        ),
+    )
+}

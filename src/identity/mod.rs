@@ -10,6 +10,7 @@ mod change_email;
 mod cleanup;
 pub mod http;
 mod invite;
+mod invite_member;
 mod known_browser;
 mod letters;
 mod links;
@@ -30,6 +31,7 @@ pub use act::Identity;
 pub use change::ChangeError;
 pub use change_email::Progress;
 pub use invite::InviteError;
+pub use invite_member::{InviteMemberError, JoinError, MemberInvitation};
 pub use known_browser::KNOWN_FOR;
 pub use mail::{Letter, Mailer};
 pub use model::{EmailChange, Invitation, Link, LinkPurpose, Session, User};
@@ -53,6 +55,15 @@ use crate::types::{Email, Fault, SessionId, UserId};
 /// If the database is out of reach.
 pub async fn user(connection: &AsyncPgConnection, id: UserId) -> Result<Option<User>, Fault> {
     store::user(connection, id).await
+}
+
+/// Those of these people who are there.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn users(connection: &mut AsyncPgConnection, ids: &[UserId]) -> Result<Vec<User>, Fault> {
+    store::users(connection, ids).await
 }
 
 /// The person with that address.

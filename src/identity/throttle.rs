@@ -34,6 +34,8 @@ pub(super) enum Subject<'a> {
     MailTo(&'a str),
     /// Mail asked for, from an address.
     MailFrom(IpAddr),
+    /// Invitations to accounts, by whoever sends them.
+    Inviter(UserId),
 }
 
 /// A try that is counted as failed until it says otherwise.
@@ -70,6 +72,7 @@ impl Subject<'_> {
             Self::Probe(address) => format!("probe/address/{}", network(*address)),
             Self::MailTo(email) => format!("mail/to/{}", email.trim().to_lowercase()),
             Self::MailFrom(address) => format!("mail/from/{}", network(*address)),
+            Self::Inviter(user) => format!("invitation/by/{user}"),
         }
     }
 }

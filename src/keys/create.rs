@@ -142,7 +142,9 @@ impl Keys {
     #[must_use]
     pub fn scopes_of_legacy(&self, name: &str) -> ScopeSet {
         let family = self.config.keys.families.get(name);
-        let legacy = family.map(|family| family.legacy_scopes.as_slice()).unwrap_or_default();
+        let legacy = family
+            .map(|family| family.legacy_scopes.as_slice())
+            .unwrap_or_default();
         legacy.iter().filter_map(|scope| scope.parse().ok()).collect()
     }
 

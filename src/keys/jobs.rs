@@ -1,6 +1,6 @@
 //! What keys need in the background.
 
-use super::{IDEMPOTENT_FOR, Keys, store};
+use super::{IDEMPOTENT_FOR, Keys, limits, store};
 use crate::{jobs::Job, types::Fault};
 
 /// The jobs of this capability; see the retention table in `docs/operations.md`.
@@ -8,10 +8,10 @@ use crate::{jobs::Job, types::Fault};
 pub fn jobs(keys: &Keys) -> Vec<Job> {
     let cleanup = keys.config.jobs.cleanup_interval.duration();
     let batch = i64::from(keys.config.jobs.batch);
-    vec![Job::new(
-        "keys.idempotent-requests",
-        cleanup,
-        move |db, now| async move {
+    let allowances = limits::cleanup(cleanup, keys.config.jobs.batch);
+    vec![
+        allowances,
+        Job::new("keys.idempotent-requests", cleanup, move |db, now| async move {
             let mut done = 0;
             loop {
                 let before = now - IDEMPOTENT_FOR;
@@ -21,6 +21,6 @@ pub fn jobs(keys: &Keys) -> Vec<Job> {
                     return u64::try_from(done).map_err(Fault::internal);
                 }
             }
-        },
-    )]
+        }),
+    ]
 }

@@ -11,6 +11,7 @@ pub mod coverage;
 mod create;
 mod default_key;
 mod format;
+mod in_query;
 mod jobs;
 pub mod limits;
 mod look;
@@ -25,7 +26,14 @@ mod store;
 pub mod usage;
 mod verify;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use time::OffsetDateTime;
 
 pub use act::{Asker, KeyError, Reach};
 pub use create::NewKey;
@@ -43,8 +51,9 @@ use crate::{
     config::Config,
     crypto::Keyring,
     db::Db,
+    identity::Mailer,
     revocation::Revocations,
-    types::{Clock, Entropy, Fault},
+    types::{ApiKeyId, Clock, Entropy, Fault},
 };
 use cache::KeyCache;
 use limits::Limiter;
@@ -66,11 +75,15 @@ pub struct Keys {
     /// None on the command line, where nothing is judged.
     limiter: Option<Limiter>,
     pub usage: Usage,
+    mailer: Mailer,
+    /// When the owner of a key was last warned that it came in a query.
+    warned: Arc<Mutex<HashMap<ApiKeyId, OffsetDateTime>>>,
     cache: KeyCache,
 }
 
 impl Keys {
     #[must_use]
+    #[allow(clippy::too_many_arguments, reason = "each is a thing of its own")]
     pub fn new(
         db: Db,
         clock: Clock,
@@ -78,6 +91,7 @@ impl Keys {
         keyring: Keyring,
         config: Arc<Config>,
         revocations: Revocations,
+        mailer: Mailer,
         (limiter, usage): (Option<Limiter>, Usage),
     ) -> Self {
         Self {
@@ -91,6 +105,8 @@ impl Keys {
             revocations,
             limiter,
             usage,
+            mailer,
+            warned: Arc::default(),
         }
     }
 
@@ -109,7 +125,9 @@ impl Keys {
     /// Ends this node's part of the limits: what it holds and did not use goes back.
     pub async fn leave_limits(&self) {
         if let Some(limiter) = &self.limiter {
-            limiter.leave().await;
+            if let Err(fault) = limiter.leave().await {
+                tracing::warn!(%fault, "what was held of limits counts as used");
+            }
         }
     }
 

@@ -80,15 +80,8 @@ impl Keys {
             return Ok(None);
         };
         let now = self.clock.now();
-        let first = store::enter_request(
-            transaction,
-            &once.caller,
-            &once.key,
-            &once.digest,
-            made,
-            now,
-        )
-        .await?;
+        let first =
+            store::enter_request(transaction, &once.caller, &once.key, &once.digest, made, now).await?;
         match first {
             None => Ok(None),
             Some((digest, made)) if same(&digest, &once.digest) => Ok(Some(made)),

@@ -45,7 +45,7 @@ impl Keys {
         .await
     }
 
-    async fn take_back(
+    pub(super) async fn take_back(
         &self,
         id: ApiKeyId,
         reason: RevokedBecause,

@@ -7,8 +7,7 @@ mod read;
 pub(super) use default_key::{configure_default_key, default_key, take_default_key};
 pub(super) use policy::{change_policy, drop_publishable_scope, drop_scope, held_policy, policy};
 pub(super) use read::{
-    Found, FoundApp, by_account, by_app, by_ids, count_live, count_live_by_app, held, key, live_by_macs,
-    regenerated, tombstone_by_macs,
+    Found, FoundApp, by_account, by_app, count_live, count_live_by_app, held, key, live_by_macs,
 };
 
 use diesel::prelude::*;

@@ -139,8 +139,11 @@ impl Keys {
         if let Err(refusal) = key.suits(wanted, now) {
             return Ok(Judgement::refused(Some(key), refusal));
         }
-        let verdict = self
+        let limiter = self
             .limiter
+            .as_ref()
+            .ok_or_else(|| Fault::internal("keys are judged by servers alone"))?;
+        let verdict = limiter
             .take(key.id, key.account_id, &key.limits, wanted.cost)
             .await?;
         let result = match verdict {

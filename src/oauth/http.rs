@@ -147,7 +147,8 @@ fn refusal(error: &EndpointError) -> HttpResponse {
         }
         EndpointError::InvalidToken => {
             let mut response = no_store(StatusCode::UNAUTHORIZED, &body("invalid_token", &description));
-            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\", scope=\"tokens:introspect\"");
+            let challenge =
+                HeaderValue::from_static("Bearer error=\"invalid_token\", scope=\"tokens:introspect\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             return response;
         }

@@ -132,9 +132,7 @@ async fn ask_by_key(keys: &Keys, presented: &str, context: &ClientContext) -> Re
     let judgement = keys.judge(presented, wanted).await?;
     let (answer, status) = match &judgement.result {
         Ok(_) => (Ok(()), 200),
-        Err(Refusal::RateLimited { retry_after, .. }) => {
-            (Err(EndpointError::Throttled(*retry_after)), 429)
-        }
+        Err(Refusal::RateLimited { retry_after, .. }) => (Err(EndpointError::Throttled(*retry_after)), 429),
         Err(
             Refusal::NotFound
             | Refusal::Expired

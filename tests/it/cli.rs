@@ -1,5 +1,6 @@
 //! The command line, run as a program: what scripts rely on, beside a running server and without one.
 
+mod accounts;
 mod clients;
 mod doctor;
 mod keys;

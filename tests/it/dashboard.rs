@@ -26,14 +26,14 @@ use crate::support::{
     browser::{Browser, Form, Page},
 };
 
-const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct horse battery staple";
 /// Those of RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const CALLBACK: &str = "https://fieldnotes.example/callback";
 
 /// Makes a person and signs them in.
-async fn person(app: &TestApp, email: &str, operator: bool) -> (UserId, Browser) {
+pub async fn person(app: &TestApp, email: &str, operator: bool) -> (UserId, Browser) {
     let new = NewUser {
         name: email.split('@').next().unwrap().to_owned(),
         email: email.to_owned(),
@@ -50,7 +50,7 @@ async fn person(app: &TestApp, email: &str, operator: bool) -> (UserId, Browser)
 }
 
 /// Makes an app in the personal account, and gives its path.
-async fn new_app(browser: &Browser, name: &str) -> String {
+pub async fn new_app(browser: &Browser, name: &str) -> String {
     let page = browser.get("/apps/new").await;
     let page = browser.submit(&page, &[("name", name)]).await;
     assert_eq!(page.heading(), name, "{}", page.text());
@@ -99,14 +99,14 @@ async fn register(browser: &Browser, app: &str, fields: &[(&str, &str)]) -> NewC
 }
 
 /// The text of the first element of that kind.
-fn words(page: &Page, selector: &str) -> Option<String> {
+pub fn words(page: &Page, selector: &str) -> Option<String> {
     let document = Html::parse_document(&page.html);
     let found = document.select(&Selector::parse(selector).unwrap()).next();
     found.map(|element| element.text().collect::<String>().trim().to_owned())
 }
 
 /// Posts to a path with the form token of the page that the browser sees at `from`.
-async fn post(browser: &Browser, from: &str, path: &str, fields: &[(&str, &str)]) -> Page {
+pub async fn post(browser: &Browser, from: &str, path: &str, fields: &[(&str, &str)]) -> Page {
     let page = browser.get(from).await;
     let mut form = page.forms().into_iter().next().expect("a form with a token");
     let token = form.value("csrf_token").unwrap().to_owned();
@@ -154,7 +154,7 @@ async fn post_parts(browser: &Browser, url: &str, parts: &[(&str, &[u8])]) -> Pa
 }
 
 /// The form of a page that goes to a path ending so.
-fn form_to(page: &Page, end: &str) -> Form {
+pub fn form_to(page: &Page, end: &str) -> Form {
     let mut forms = page.forms().into_iter();
     forms
         .find(|form| form.action.path().ends_with(end))
@@ -232,7 +232,7 @@ async fn userinfo(app: &TestApp, tokens: &Value) -> StatusCode {
 }
 
 /// Says something to the database as its owner, and how many rows that touched.
-async fn execute(app: &TestApp, sql: &str) -> u64 {
+pub async fn execute(app: &TestApp, sql: &str) -> u64 {
     let (client, connection) = tokio_postgres::connect(&app.database.owner_url, NoTls)
         .await
         .unwrap();
@@ -241,7 +241,7 @@ async fn execute(app: &TestApp, sql: &str) -> u64 {
 }
 
 /// Makes somebody a member of another's personal account.
-async fn join(app: &TestApp, owner: UserId, member: UserId, role: &str) {
+pub async fn join(app: &TestApp, owner: UserId, member: UserId, role: &str) {
     let statement = format!(
         "INSERT INTO members (account_id, user_id, role, created_at) \
          SELECT id, '{}', '{role}', now() FROM accounts WHERE personal_user_id = '{}'",
@@ -252,7 +252,7 @@ async fn join(app: &TestApp, owner: UserId, member: UserId, role: &str) {
 }
 
 /// Whether the trail has that action, done by that person from a browser.
-async fn trail_has(app: &TestApp, user: UserId, action: &str) -> bool {
+pub async fn trail_has(app: &TestApp, user: UserId, action: &str) -> bool {
     let mut connection = app.db.connection().await.unwrap();
     let page = audit::trail(&mut connection, &Filter::default(), 500)
         .await

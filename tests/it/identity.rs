@@ -70,7 +70,7 @@ async fn guess(identity: &Identity, email: &str, password: &str, from: &str) -> 
 }
 
 /// Fills in the form of the sign-in page.
-async fn sign_in(browser: &Browser, email: &str, password: &str) -> Page {
+pub async fn sign_in(browser: &Browser, email: &str, password: &str) -> Page {
     let page = browser.get("/sign-in").await;
     browser
         .submit(&page, &[("email", email), ("password", password)])
@@ -90,7 +90,7 @@ async fn is_signed_in(browser: &Browser) -> bool {
 }
 
 /// Every mail that went out so far to `to`, as text, the oldest first.
-async fn mails(app: &TestApp, to: &str) -> Vec<String> {
+pub async fn mails(app: &TestApp, to: &str) -> Vec<String> {
     app.mailer.flush().await;
     let mut files: Vec<_> = fs::read_dir(app.data_dir().join("mail"))
         .unwrap()
@@ -110,7 +110,7 @@ fn decoded(mail: &str) -> String {
 }
 
 /// The path and query of the first link of ours in a mail.
-fn link_in(mail: &str) -> String {
+pub fn link_in(mail: &str) -> String {
     let start = mail
         .find("http://localhost")
         .unwrap_or_else(|| panic!("no link in {mail}"));
@@ -120,7 +120,7 @@ fn link_in(mail: &str) -> String {
 }
 
 /// The link in the last mail to somebody.
-async fn last_link(app: &TestApp, to: &str) -> String {
+pub async fn last_link(app: &TestApp, to: &str) -> String {
     link_in(mails(app, to).await.last().expect("a mail"))
 }
 
@@ -140,7 +140,7 @@ async fn actions(app: &TestApp, id: UserId) -> BTreeSet<String> {
 }
 
 /// One number, straight from the database.
-async fn number(app: &TestApp, sql: &str) -> i64 {
+pub async fn number(app: &TestApp, sql: &str) -> i64 {
     let (client, connection) = tokio_postgres::connect(&app.database.owner_url, NoTls)
         .await
         .unwrap();

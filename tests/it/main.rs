@@ -21,6 +21,7 @@ mod embedded;
 mod identity;
 mod jobs;
 mod limits;
+mod members;
 mod oauth;
 mod pages;
 mod pool;

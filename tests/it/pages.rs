@@ -72,6 +72,16 @@ fn all() -> Vec<(&'static str, String)> {
         "app": dashboard::AppPage::sample();
         "app-empty": dashboard::AppPage::sample_empty();
         "app-viewer": dashboard::AppPage::sample_viewer();
+        "new-team": dashboard::NewTeam::sample();
+        "new-team-refused": dashboard::NewTeam::sample_refused();
+        "account-team": dashboard::AccountPage::sample();
+        "account-team-empty": dashboard::AccountPage::sample_empty();
+        "account-team-refused": dashboard::AccountPage::sample_refused();
+        "account-team-viewer": dashboard::AccountPage::sample_viewer();
+        "join": dashboard::Join::sample();
+        "join-signed-out": dashboard::Join::sample_signed_out();
+        "join-other-address": dashboard::Join::sample_other_address();
+        "join-unverified": dashboard::Join::sample_unverified();
         "new-client": dashboard::NewClient::sample();
         "new-client-refused": dashboard::NewClient::sample_refused();
         "secret-shown": dashboard::SecretShown::sample();
@@ -344,6 +354,16 @@ fn whoever_may_only_look_finds_nothing_to_change() {
         let page = Html::parse_document(&text);
         assert!(found(&page, "main form, main a[href$='/delete'], main a[href$='/new']").is_empty());
     }
+}
+
+#[test]
+fn whoever_may_only_look_at_an_account_finds_nothing_but_the_way_out() {
+    let page = Html::parse_document(&dashboard::AccountPage::sample_viewer().render().unwrap());
+    let forms: Vec<_> = found(&page, "main form")
+        .iter()
+        .filter_map(|form| form.attr("action"))
+        .collect();
+    assert_eq!(forms, ["/accounts/acc_one/leave"]);
 }
 
 /// The relative luminance of `#rrggbb` (WCAG 2.2).

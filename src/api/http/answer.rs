@@ -14,7 +14,10 @@ use utoipa::ToSchema;
 
 use crate::{
     accounts::AppError,
-    keys::{KeyError, Refusal, limits::Standing},
+    keys::{
+        KeyError, Refusal,
+        limits::{self, Standing},
+    },
     types::{Environment, Fault, Scope},
     web::{current_request_id, whole_seconds},
 };
@@ -316,8 +319,11 @@ impl ResponseError for ApiError {
 
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers); none where there is no limit.
 pub(super) fn limit_headers(standing: &Standing) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    let policy = (HeaderName::from_static("ratelimit-policy"), standing.policy_header());
-    let limit = (HeaderName::from_static("ratelimit"), standing.header());
+    let policy = (
+        HeaderName::from_static("ratelimit-policy"),
+        limits::policy(standing),
+    );
+    let limit = (HeaderName::from_static("ratelimit"), limits::rate_limit(standing));
     [policy, limit].into_iter().filter_map(|(name, text)| {
         let text = text.filter(|text| !text.is_empty())?;
         Some((name, HeaderValue::from_str(&text).ok()?))

@@ -190,7 +190,10 @@ pub(super) async fn create(
     let once = super::body::once(&request, caller.name(), &body)?;
     let id = AppId::new(&keys.clock, &keys.entropy);
     let mut transaction = keys.db.begin().await?;
-    if let Some(made) = keys.made_before(&mut transaction, once.as_ref(), &id.to_string()).await? {
+    if let Some(made) = keys
+        .made_before(&mut transaction, once.as_ref(), &id.to_string())
+        .await?
+    {
         drop(transaction);
         return Ok(look(&caller, app_id(&made)?).await?.answer(StatusCode::OK));
     }
@@ -201,12 +204,19 @@ pub(super) async fn create(
             .ok_or(ApiError::NotFound("account"))?,
     };
     let most = keys.config.limits.apps_per_account;
-    accounts::create_app(&mut transaction, &keys.clock, id, (account, most), &name, asker.by)
-        .await
-        .map_err(|error| match error {
-            accounts::AppError::NotFound => ApiError::NotFound("account"),
-            other => ApiError::from(other),
-        })?;
+    accounts::create_app(
+        &mut transaction,
+        &keys.clock,
+        id,
+        (account, most),
+        &name,
+        asker.by,
+    )
+    .await
+    .map_err(|error| match error {
+        accounts::AppError::NotFound => ApiError::NotFound("account"),
+        other => ApiError::from(other),
+    })?;
     transaction.commit().await?;
     Ok(look(&caller, id).await?.answer(StatusCode::CREATED))
 }
@@ -226,10 +236,7 @@ pub(super) async fn create(
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
-pub(super) async fn show(
-    caller: Called<ToManageKeys>,
-    path: Path<String>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn show(caller: Called<ToManageKeys>, path: Path<String>) -> Result<HttpResponse, ApiError> {
     Ok(look(&caller, app_id(&path)?).await?.answer(StatusCode::OK))
 }
 

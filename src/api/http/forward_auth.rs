@@ -55,7 +55,12 @@ fn required(request: &HttpRequest, query: Query) -> Result<Required, ApiError> {
         let in_query = query
             .one(name)
             .map_err(|repeated| ApiError::unsound(name, repeated.to_string()))?;
-        let in_header = || request.headers().get(header).and_then(|value| value.to_str().ok());
+        let in_header = || {
+            request
+                .headers()
+                .get(header)
+                .and_then(|value| value.to_str().ok())
+        };
         Ok(in_query
             .or_else(in_header)
             .filter(|text| !text.is_empty())
@@ -63,8 +68,9 @@ fn required(request: &HttpRequest, query: Query) -> Result<Required, ApiError> {
     };
     let scope = says("scope", "x-required-scope")?
         .map(|text| {
-            text.parse()
-                .map_err(|invalid: crate::types::InvalidScope| ApiError::unsound("scope", invalid.to_string()))
+            text.parse().map_err(|invalid: crate::types::InvalidScope| {
+                ApiError::unsound("scope", invalid.to_string())
+            })
         })
         .transpose()?;
     let environment = says("environment", "x-required-environment")?

@@ -124,12 +124,20 @@ fn key_id(path: &str) -> Result<ApiKeyId, ApiError> {
 }
 
 fn shown(caller: &Caller, key: &ApiKey) -> KeyAnswer {
-    KeyAnswer::of(key, caller.keys.clock.now(), &caller.keys.scopes_of_legacy(&key.family))
+    KeyAnswer::of(
+        key,
+        caller.keys.clock.now(),
+        &caller.keys.scopes_of_legacy(&key.family),
+    )
 }
 
 fn made(caller: &Caller, made: &Made) -> HttpResponse {
     // RFC 9110 §15.3.2: what was made is there now, whoever made it first.
-    let status = if made.again { StatusCode::OK } else { StatusCode::CREATED };
+    let status = if made.again {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
     HttpResponse::build(status)
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::ETAG, format!("\"{}\"", made.key.version())))
@@ -287,8 +295,16 @@ pub(super) async fn create_of_app(
     body: Body<CreateKey>,
 ) -> Result<HttpResponse, ApiError> {
     let app = app(&caller, Some(&path))?;
-    if body.value.app_id.as_deref().is_some_and(|named| named != path.as_str()) {
-        return Err(ApiError::unsound("app_id", "app_id is another app than the path names"));
+    if body
+        .value
+        .app_id
+        .as_deref()
+        .is_some_and(|named| named != path.as_str())
+    {
+        return Err(ApiError::unsound(
+            "app_id",
+            "app_id is another app than the path names",
+        ));
     }
     create_in(&caller, &request, &body, app).await
 }
@@ -342,10 +358,7 @@ async fn create_in(
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
-pub(super) async fn show(
-    caller: Called<ToManageKeys>,
-    path: Path<String>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn show(caller: Called<ToManageKeys>, path: Path<String>) -> Result<HttpResponse, ApiError> {
     let key = caller.keys.key(key_id(&path)?, caller.asker()).await?;
     Ok(one(&caller, &key))
 }
@@ -379,7 +392,9 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
     T::deserialize(deserializer).map(Some)
 }
 
-fn given_moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<OffsetDateTime>>, D::Error> {
+fn given_moment<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<OffsetDateTime>>, D::Error> {
     time::serde::rfc3339::option::deserialize(deserializer).map(Some)
 }
 

@@ -52,7 +52,10 @@ pub fn methods_of(pattern: &str) -> Option<&'static str> {
             taken.join(", ")
         };
         let paths = document("").paths.paths;
-        paths.into_iter().map(|(path, item)| (path, named(item))).collect()
+        paths
+            .into_iter()
+            .map(|(path, item)| (path, named(item)))
+            .collect()
     });
     methods.get(pattern).map(String::as_str)
 }
@@ -103,9 +106,7 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::get().to(keys::list_of_app))
                         .route(web::post().to(keys::create_of_app)),
                 )
-                .service(
-                    web::resource("/apps/{app}/keys/{id}").route(web::delete().to(keys::revoke_of_app)),
-                )
+                .service(web::resource("/apps/{app}/keys/{id}").route(web::delete().to(keys::revoke_of_app)))
                 .service(web::resource("/apps/{app}/clients").route(web::get().to(apps::clients))),
         )
         .service(web::resource("/openapi.json").route(web::get().to(openapi::serve)));

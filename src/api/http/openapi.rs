@@ -1,14 +1,13 @@
 //! The document of the interface, made from its handlers (OpenAPI 3.1).
 
-use actix_web::{
-    HttpResponse,
-    http::header,
-    web::Data,
-};
+use actix_web::{HttpResponse, http::header, web::Data};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        security::{ApiKey, ApiKeyValue, AuthorizationCode, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Scopes, SecurityScheme},
+        security::{
+            ApiKey, ApiKeyValue, AuthorizationCode, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Scopes,
+            SecurityScheme,
+        },
         server::Server,
     },
 };
@@ -67,7 +66,10 @@ impl Modify for Credentials {
             .build();
         components.add_security_scheme("key", SecurityScheme::Http(bearer));
         let scopes = Scopes::from_iter([
-            ("keys:verify", "Ask whether API keys are good, and count their use"),
+            (
+                "keys:verify",
+                "Ask whether API keys are good, and count their use",
+            ),
             ("keys:manage", "Make, change and revoke API keys"),
         ]);
         let flow = AuthorizationCode::new("/oauth/authorize", "/oauth/token", scopes);

@@ -113,12 +113,12 @@ pub(super) struct RateLimit {
 
 pub(super) fn rate_limits(standing: &Standing) -> Vec<RateLimit> {
     standing
-        .limits()
-        .map(|own| RateLimit {
-            name: own.name(),
-            limit: own.quota,
-            remaining: own.remaining,
-            reset: whole_seconds(own.reset),
+        .iter()
+        .map(|stand| RateLimit {
+            name: stand.span.name(),
+            limit: stand.quota,
+            remaining: stand.remaining,
+            reset: stand.reset,
         })
         .collect()
 }
@@ -143,7 +143,10 @@ pub(super) struct Verification {
     scopes: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ratelimits: Option<Vec<RateLimit>>,
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<OffsetDateTime>,
     /// With `INSUFFICIENT_SCOPE`: the first scope that is missing.

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-fn label(role: Role) -> &'static str {
+pub(super) fn label(role: Role) -> &'static str {
     match role {
         Role::Viewer => "Viewer",
         Role::Developer => "Developer",
@@ -43,6 +43,7 @@ pub(super) async fn list(
         let counts = clients::count_by_app(&mut connection, account.id).await?;
         let apps = accounts::apps_of(&mut connection, account.id).await?;
         accounts.push(views::AccountApps {
+            id: account.id.to_string(),
             name: account.name,
             role: label(role).to_owned(),
             can_edit: role.may(Permission::WriteApps),

@@ -1,14 +1,18 @@
 //! The handlers of these pages. Who may see an app or a client, and do what to it, is in the types that they take:
 //! [`act`].
 
+mod account;
+mod account_act;
 mod act;
 mod all_clients;
 mod app;
 mod client;
 mod client_form;
 mod home;
+mod joining;
 mod logo;
 mod new_client;
+mod new_team;
 mod scopes;
 mod secrets;
 mod usage;
@@ -24,6 +28,7 @@ use crate::{
 
 /// Adds the routes of these pages.
 pub fn routes(config: &mut ServiceConfig) {
+    account_routes(config);
     config
         .route("/", web::get().to(home::start))
         .route("/apps", web::get().to(home::list))
@@ -93,6 +98,39 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::post().to(scopes::remove))
                 .route(web::get().to(page_above)),
         );
+}
+
+fn account_routes(config: &mut ServiceConfig) {
+    config
+        .service(
+            web::resource("/accounts/new")
+                .route(web::get().to(new_team::ask))
+                .route(web::post().to(new_team::open)),
+        )
+        .service(
+            web::resource("/accounts/{account}")
+                .route(web::get().to(account::show))
+                .route(web::post().to(account::rename)),
+        )
+        .service(
+            web::resource("/invitations/accept")
+                .route(web::get().to(joining::show))
+                .route(web::post().to(joining::accept)),
+        );
+    let acts = [
+        ("invite", web::post().to(account::invite)),
+        ("resend", web::post().to(account::resend)),
+        ("withdraw", web::post().to(account::withdraw)),
+        ("role", web::post().to(account::change_role)),
+        ("remove", web::post().to(account::remove)),
+        ("leave", web::post().to(account::leave)),
+        ("hand-over", web::post().to(account::hand_over)),
+        ("close", web::post().to(account::close)),
+    ];
+    for (act, route) in acts {
+        let resource = web::resource(format!("/accounts/{{account}}/{act}"));
+        config.service(resource.route(route).route(web::get().to(page_above)));
+    }
 }
 
 fn refused(error: AppError) -> Failure {

@@ -18,6 +18,7 @@ pub struct AppRow {
 /// The apps of one account.
 #[derive(Clone, Debug)]
 pub struct AccountApps {
+    pub id: String,
     pub name: String,
     /// The reader's role: "Owner".
     pub role: String,
@@ -71,12 +72,14 @@ impl Home {
             frame: Frame::sample_operator(),
             accounts: vec![
                 AccountApps {
+                    id: "acc_one".to_owned(),
                     name: "Ada Marsh".to_owned(),
                     role: "Owner".to_owned(),
                     can_edit: true,
                     apps: vec![app("app_one", "Fieldnotes", 2), app("app_two", "Orders sync", 1)],
                 },
                 AccountApps {
+                    id: "acc_two".to_owned(),
                     name: "Marsh & Daughters".to_owned(),
                     role: "Developer".to_owned(),
                     can_edit: true,

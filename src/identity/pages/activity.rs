@@ -26,6 +26,8 @@ const KINDS: &[(&str, &str)] = &[
     ("grant", "Sign-ins by connected apps"),
     ("app", "Your apps"),
     ("client", "Clients of your apps"),
+    ("member", "Members of your accounts"),
+    ("account", "Your accounts"),
     ("email", "E-mail address"),
     ("password", "Password"),
 ];
@@ -106,10 +108,12 @@ fn record(entry: &Entry, reader: UserId) -> views::ActivityRecord {
 
 /// The details that mean something to a person.
 fn more(entry: &Entry) -> Option<String> {
-    let words: Vec<&str> = ["name", "app", "hint", "scope", "reason"]
-        .into_iter()
-        .filter_map(|detail| entry.details.get(detail)?.as_str())
-        .filter(|text| !text.is_empty())
-        .collect();
+    let words: Vec<&str> = [
+        "name", "account", "app", "hint", "scope", "reason", "email", "role",
+    ]
+    .into_iter()
+    .filter_map(|detail| entry.details.get(detail)?.as_str())
+    .filter(|text| !text.is_empty())
+    .collect();
     (!words.is_empty()).then(|| words.join(" · "))
 }

@@ -60,6 +60,34 @@ pub(in super::super) async fn user(
         .transpose()
 }
 
+pub(in super::super) async fn users(
+    connection: &mut AsyncPgConnection,
+    ids: &[UserId],
+) -> Result<Vec<User>, Fault> {
+    let rows = users::table
+        .filter(users::id.eq_any(ids.iter().map(|id| id.uuid())))
+        .select(UserRow::as_select())
+        .load(connection)
+        .await?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
+/// A person as they stay until the transaction ends.
+pub(in super::super) async fn hold_person(
+    connection: &mut AsyncPgConnection,
+    id: UserId,
+) -> Result<Option<User>, Fault> {
+    users::table
+        .find(id.uuid())
+        .select(UserRow::as_select())
+        .for_no_key_update()
+        .first(connection)
+        .await
+        .optional()?
+        .map(User::try_from)
+        .transpose()
+}
+
 pub(in super::super) async fn user_by_email(
     connection: &mut AsyncPgConnection,
     email: &Email,

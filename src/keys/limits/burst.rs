@@ -37,7 +37,7 @@ pub(super) struct BurstRow {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Debt {
+pub(super) struct Debt {
     rate: u32,
     seen: i64,
     units: u64,
@@ -141,7 +141,12 @@ impl Burst {
         if cost > rate {
             return Look::No(Duration::from_secs(1));
         }
-        let Some(debt) = self.debt.filter(|debt| !debt.is_set_back(now, 0)) else {
+        // Without a claim, what was seen ahead of this clock may have been set back at the row meanwhile.
+        let is_current = |debt: &Debt| debt.seen <= now || self.until.is_some();
+        let Some(debt) = self
+            .debt
+            .filter(|debt| !debt.is_set_back(now, 0) && is_current(debt))
+        else {
             return Look::Ask;
         };
         let debt = debt.at_rate(rate).at(now);

@@ -206,16 +206,18 @@ impl<P: Part> Pool<P> {
     ) -> Result<(P::Row, Vec<Option<Answer>>), Fault> {
         let mut known = self.known.lock().await;
         loop {
+            let remembered = known.is_some();
             let seen = self.see(means, &mut known).await?;
-            let at = means.clock.now();
-            let now = micros(at);
+            let now = micros(means.clock.now());
             let (next, effect) = self.part().plan(&seen.row, now, asks, dead);
-            if next != seen.row && !self.replace(means, &mut known, &seen, &next, None).await? {
-                continue;
-            }
-            if known.is_none() {
-                // Nothing had to be changed.
+            if next == seen.row {
+                // No statement has shown that it is still so.
+                if remembered {
+                    continue;
+                }
                 *known = Some(seen);
+            } else if !self.replace(means, &mut known, &seen, &next, None).await? {
+                continue;
             }
             let answers = self.part().apply(&next, effect, now, asks);
             return Ok((next, answers));
@@ -226,9 +228,13 @@ impl<P: Part> Pool<P> {
     pub(super) async fn give_back(&self, means: &Means) -> Result<(), Fault> {
         let mut known = self.known.lock().await;
         loop {
+            let remembered = known.is_some();
             let seen = self.see(means, &mut known).await?;
             let now = micros(means.clock.now());
             let Some(next) = self.part().give_back(&seen.row, now) else {
+                if remembered {
+                    continue;
+                }
                 *known = Some(seen);
                 return Ok(());
             };

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     crypto::{KeyId, Mac},
-    db::schema::{accounts, api_keys, apps, regenerated_values},
+    db::schema::{accounts, api_keys, apps},
     keys::model::{ApiKey, OwnLimits, RevokedBecause, Settings},
     types::{AccountId, ApiKeyId, AppId, Fault, ScopeSet},
 };
@@ -150,18 +150,6 @@ pub(in crate::keys) async fn held(
     row.map(ApiKey::try_from).transpose()
 }
 
-pub(in crate::keys) async fn by_ids(
-    connection: &mut AsyncPgConnection,
-    ids: &[ApiKeyId],
-) -> Result<Vec<ApiKey>, Fault> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    all(api_keys::table
-        .filter(api_keys::id.eq_any(ids))
-        .select(Row::as_select())
-        .load(connection)
-        .await?)
-}
-
 /// Keys of an app, newest first, from before `before`.
 pub(in crate::keys) async fn by_app(
     connection: &mut AsyncPgConnection,
@@ -288,36 +276,4 @@ pub(in crate::keys) async fn live_by_macs(
         })
         .transpose()?;
     Ok(Some(Found { key, app }))
-}
-
-/// Which keys, live or not, have one of these digests.
-pub(in crate::keys) async fn tombstone_by_macs(
-    connection: &mut AsyncPgConnection,
-    tags: &[Vec<u8>],
-) -> Result<Vec<(Vec<u8>, ApiKeyId)>, Fault> {
-    let rows: Vec<(Vec<u8>, Uuid)> = api_keys::table
-        .filter(api_keys::mac.eq_any(tags))
-        .select((api_keys::mac, api_keys::id))
-        .load(connection)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(mac, id)| (mac, ApiKeyId::from_uuid(id)))
-        .collect())
-}
-
-/// Which keys had one of these digests before they were regenerated.
-pub(in crate::keys) async fn regenerated(
-    connection: &mut AsyncPgConnection,
-    tags: &[Vec<u8>],
-) -> Result<Vec<(Vec<u8>, ApiKeyId)>, Fault> {
-    let rows: Vec<(Vec<u8>, Uuid)> = regenerated_values::table
-        .filter(regenerated_values::mac.eq_any(tags))
-        .select((regenerated_values::mac, regenerated_values::key_id))
-        .load(connection)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(mac, id)| (mac, ApiKeyId::from_uuid(id)))
-        .collect())
 }
