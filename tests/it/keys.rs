@@ -1,10 +1,8 @@
 //! API keys: made, judged, rotated, taken back; by the interface, the command line's acts and introspection.
 
-mod by_proxy;
 mod callers;
 mod life;
 mod nodes;
-mod policy;
 mod rest;
 mod verify;
 
@@ -14,7 +12,6 @@ use claviger::{
     accounts,
     audit::By,
     config::Config,
-    identity::Created,
     keys::{ApiKey, Asker, KeyKind, NewKey, OwnLimits},
     scopes::{Audience, Entry},
     types::{AccountId, ApiKeyId, AppId, Environment, ScopeSet},
@@ -27,10 +24,10 @@ use crate::support::app::{Node, TestApp};
 /// A server; Ada, who builds things; the platform, whose service asks about keys.
 pub struct World {
     pub app: TestApp,
-    pub ada: Created,
     pub account: AccountId,
     /// Ada's app, which was granted `read:orders`, `write:orders` and `keys:manage`.
     pub ada_app: AppId,
+    pub platform_app: AppId,
     /// A key of the platform with `keys:verify`.
     pub service: String,
     pub http: reqwest::Client,
@@ -66,7 +63,7 @@ impl World {
         let mut world = Self {
             account: ada.opened.account_id,
             ada_app: ada.opened.app_id,
-            ada,
+            platform_app: platform.opened.app_id,
             service: String::new(),
             http: reqwest::Client::new(),
             app,
@@ -94,7 +91,13 @@ impl World {
     /// Asks node `node` about a key, as the platform's service does.
     pub async fn ask_at(&self, node: &Node, question: Value) -> Value {
         let answer = self
-            .call_at(node, Method::POST, "/v1/keys/verify", Some(&self.service), Some(question))
+            .call_at(
+                node,
+                Method::POST,
+                "/v1/keys/verify",
+                Some(&self.service),
+                Some(question),
+            )
             .await;
         assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
         answer.body
@@ -223,6 +226,15 @@ pub async fn grant(app: &TestApp, id: AppId, scopes: &str) {
         .change_policy(id, |policy| policy.scopes = set(scopes), Asker::OPERATOR)
         .await
         .unwrap();
+}
+
+/// What only the database can do, as whoever owns it.
+pub async fn execute(world: &World, statement: &str) {
+    let (client, connection) = tokio_postgres::connect(&world.app.database.owner_url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(statement).await.unwrap();
 }
 
 /// One more app of Ada's account.

@@ -20,6 +20,7 @@ mod docs;
 mod embedded;
 mod identity;
 mod jobs;
+mod keys;
 mod limits;
 mod members;
 mod oauth;

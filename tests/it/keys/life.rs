@@ -8,7 +8,7 @@ use claviger::{
 };
 use futures_util::future::join_all;
 
-use super::{World, grant, new_key, set};
+use super::{World, execute, new_key, set};
 
 async fn refused(world: &World, new: NewKey) -> String {
     let keys = &world.app.keys;
@@ -23,7 +23,10 @@ async fn refused(world: &World, new: NewKey) -> String {
 async fn each_kind_has_what_it_may() {
     let world = World::start().await;
     let (secret, _) = world.make(|_| {}).await;
-    assert_eq!(secret.settings.scopes, set("read:orders write:orders keys:manage"));
+    assert_eq!(
+        secret.settings.scopes,
+        set("read:orders write:orders keys:manage")
+    );
     let (publishable, value) = world
         .make(|new| {
             new.kind = KeyKind::Publishable;
@@ -86,7 +89,9 @@ async fn an_app_has_so_many_keys_and_no_more_whoever_comes_at_once() {
         .await
         .unwrap();
     let id = ApiKeyId::new(&keys.clock, &keys.entropy);
-    let full = keys.create(id, &new_key(world.ada_app), None, Asker::OPERATOR).await;
+    let full = keys
+        .create(id, &new_key(world.ada_app), None, Asker::OPERATOR)
+        .await;
     assert!(matches!(full, Err(KeyError::TooMany(5))));
     keys.revoke(successor, Asker::OPERATOR).await.unwrap();
     world.make(|_| {}).await;
@@ -107,7 +112,10 @@ async fn a_rotated_key_lives_on_for_the_overlap() {
         .await;
     world.app.advance(Duration::from_hours(24));
     let id = ApiKeyId::new(&keys.clock, &keys.entropy);
-    let made = keys.rotate(old.id, id, None, None, Asker::OPERATOR).await.unwrap();
+    let made = keys
+        .rotate(old.id, id, None, None, Asker::OPERATOR)
+        .await
+        .unwrap();
     let new_value = made.value.unwrap().expose().to_owned();
     assert_eq!(made.key.settings.scopes, old.settings.scopes);
     assert_eq!(made.key.settings.networks, old.settings.networks);
@@ -129,10 +137,18 @@ async fn a_rotated_key_lives_on_for_the_overlap() {
     assert_eq!(ask(old_value.clone()).await, "VALID");
     assert_eq!(ask(new_value.clone()).await, "VALID");
     let again = keys
-        .rotate(old.id, ApiKeyId::new(&keys.clock, &keys.entropy), None, None, Asker::OPERATOR)
+        .rotate(
+            old.id,
+            ApiKeyId::new(&keys.clock, &keys.entropy),
+            None,
+            None,
+            Asker::OPERATOR,
+        )
         .await;
     assert!(matches!(again, Err(KeyError::Rotated(successor)) if successor == id));
-    world.app.advance(Duration::from_hours(24) - Duration::from_secs(1));
+    world
+        .app
+        .advance(Duration::from_hours(24) - Duration::from_secs(1));
     assert_eq!(ask(old_value.clone()).await, "VALID");
     world.app.advance(Duration::from_secs(1));
     assert_eq!(ask(old_value).await, "EXPIRED");
@@ -159,9 +175,15 @@ async fn overlaps_can_be_nothing_or_last_until_it_is_retired() {
     let (none, value) = world.make(|_| {}).await;
     let id = || ApiKeyId::new(&keys.clock, &keys.entropy);
     assert_eq!(world.code_of(&value).await, "VALID");
-    keys.rotate(none.id, id(), Some(Overlap::For(Duration::ZERO)), None, Asker::OPERATOR)
-        .await
-        .unwrap();
+    keys.rotate(
+        none.id,
+        id(),
+        Some(Overlap::For(Duration::ZERO)),
+        None,
+        Asker::OPERATOR,
+    )
+    .await
+    .unwrap();
     assert_eq!(world.code_of(&value).await, "EXPIRED");
     let (long, value) = world.make(|_| {}).await;
     let longer = keys
@@ -227,9 +249,14 @@ async fn a_revoked_key_is_over_for_good_and_its_tombstone_stays() {
         )
         .await
         .err(),
-        keys.change(key.id, None, |settings| settings.networks.clear(), Asker::OPERATOR)
-            .await
-            .err(),
+        keys.change(
+            key.id,
+            None,
+            |settings| settings.networks.clear(),
+            Asker::OPERATOR,
+        )
+        .await
+        .err(),
     ] {
         assert!(matches!(act, Some(KeyError::Over("revoked"))), "{act:?}");
     }
@@ -259,8 +286,14 @@ async fn strangers_find_nothing_and_viewers_change_nothing() {
         by: claviger::audit::By::OPERATOR,
         reach: Reach::Person(eve.user.id),
     };
-    assert!(matches!(keys.key(key.id, stranger).await, Err(KeyError::NotFound)));
-    assert!(matches!(keys.revoke(key.id, stranger).await, Err(KeyError::NotFound)));
+    assert!(matches!(
+        keys.key(key.id, stranger).await,
+        Err(KeyError::NotFound)
+    ));
+    assert!(matches!(
+        keys.revoke(key.id, stranger).await,
+        Err(KeyError::NotFound)
+    ));
     assert!(matches!(
         keys.regenerate(key.id, None, stranger).await,
         Err(KeyError::NotFound)
@@ -270,17 +303,17 @@ async fn strangers_find_nothing_and_viewers_change_nothing() {
         keys.create(id, &new_key(world.ada_app), None, stranger).await,
         Err(KeyError::NoApp)
     ));
-    world
-        .app
-        .database
-        .execute(&format!(
-            "INSERT INTO members (account_id, user_id, role, created_at) VALUES ('{}', '{}', 'viewer', now())",
-            world.account.uuid(),
-            eve.user.id.uuid()
-        ))
-        .await;
+    let member = format!(
+        "INSERT INTO members (account_id, user_id, role, created_at) VALUES ('{}', '{}', 'viewer', now())",
+        world.account.uuid(),
+        eve.user.id.uuid()
+    );
+    execute(&world, &member).await;
     assert!(keys.key(key.id, stranger).await.is_ok());
-    assert!(matches!(keys.revoke(key.id, stranger).await, Err(KeyError::Forbidden)));
+    assert!(matches!(
+        keys.revoke(key.id, stranger).await,
+        Err(KeyError::Forbidden)
+    ));
     let id = ApiKeyId::new(&keys.clock, &keys.entropy);
     assert!(matches!(
         keys.create(id, &new_key(world.ada_app), None, stranger).await,
@@ -290,13 +323,19 @@ async fn strangers_find_nothing_and_viewers_change_nothing() {
         by: claviger::audit::By::OPERATOR,
         reach: Reach::App(eve.opened.app_id),
     };
-    assert!(matches!(keys.revoke(key.id, other_app).await, Err(KeyError::NotFound)));
+    assert!(matches!(
+        keys.revoke(key.id, other_app).await,
+        Err(KeyError::NotFound)
+    ));
     assert_eq!(world.code_of(&value).await, "VALID");
 }
 
 #[tokio::test]
 async fn everybody_who_signs_up_has_one_key_if_that_is_configured() {
-    let world = World::with(1, |config| config.keys.default_key_scope = Some("read:orders".to_owned())).await;
+    let world = World::with(1, |config| {
+        config.keys.default_key_scope = Some("read:orders".to_owned())
+    })
+    .await;
     let keys = &world.app.keys;
     let mia = world.app.person("mia@example.com").await;
     let by = claviger::audit::By::OPERATOR;
@@ -309,18 +348,19 @@ async fn everybody_who_signs_up_has_one_key_if_that_is_configured() {
     assert_eq!(made.key.settings.scopes, set("read:orders"));
     assert_eq!(made.key.account_id, mia.opened.account_id);
     let value = made.value.unwrap().expose().to_owned();
-    let answer = world.ask(serde_json::json!({ "key": value, "scope": "read:orders" })).await;
+    let answer = world
+        .ask(serde_json::json!({ "key": value, "scope": "read:orders" }))
+        .await;
     assert_eq!(super::code(&answer), "VALID");
     let slot = keys.default_key(mia.user.id).await.unwrap().unwrap();
     assert_eq!(slot.key, Some(made.key.id));
     // Whoever comes by another path has a slot too.
-    world
-        .app
-        .database
-        .execute(
-            "INSERT INTO users SELECT gen_random_uuid(), 'x@example.com', 'x@example.com', NULL, 'X', password_hash, \
-             now(), false, NULL, now() FROM users LIMIT 1",
-        )
-        .await;
-    grant(&world.app, world.ada_app, "read:orders").await;
+    execute(
+        &world,
+        "INSERT INTO users SELECT '00000000-0000-7000-8000-000000000001', 'x@example.com', 'x@example.com', NULL, 'X',
+             password_hash, now(), false, NULL, now() FROM users LIMIT 1",
+    )
+    .await;
+    let by_hand = claviger::types::UserId::from_uuid("00000000-0000-7000-8000-000000000001".parse().unwrap());
+    assert!(keys.default_key(by_hand).await.unwrap().is_some());
 }

@@ -33,7 +33,11 @@ async fn what_is_unknown_revoked_or_malformed_reads_alike() {
     let (key, revoked) = world.make(|_| {}).await;
     let (_, other) = world.make(|_| {}).await;
     world.app.keys.revoke(key.id, Asker::OPERATOR).await.unwrap();
-    let typo = format!("{}{}", &other[..other.len() - 1], if other.ends_with('0') { '1' } else { '0' });
+    let typo = format!(
+        "{}{}",
+        &other[..other.len() - 1],
+        if other.ends_with('0') { '1' } else { '0' }
+    );
     // A key of another deployment: its checksum is right, and nobody here made it.
     let family = world.app.config.keys.families.get("default").unwrap();
     let foreign = {
@@ -135,7 +139,9 @@ async fn the_shipped_families_are_judged_too() {
     assert_eq!(key.settings.scopes, set("inference"));
     let answer = world.ask(json!({ "key": hypervize, "scope": "inference" })).await;
     assert_eq!(code(&answer), "VALID");
-    let answer = world.ask(json!({ "key": hypervize, "scope": "read:orders" })).await;
+    let answer = world
+        .ask(json!({ "key": hypervize, "scope": "read:orders" }))
+        .await;
     assert_eq!(code(&answer), "INSUFFICIENT_SCOPE");
     let (_, global) = world
         .make(|new| {
@@ -217,7 +223,9 @@ async fn only_a_service_may_ask_and_its_question_must_make_sense() {
     raw("application/json", b"{\"key\":\"\xff\"}".to_vec())
         .await
         .refuses(400, "INVALID_REQUEST");
-    let wrong = world.call(Method::GET, "/v1/keys/verify", Some(&world.service), None).await;
+    let wrong = world
+        .call(Method::GET, "/v1/keys/verify", Some(&world.service), None)
+        .await;
     wrong.refuses(405, "METHOD_NOT_ALLOWED");
     assert_eq!(wrong.headers["allow"], "POST");
     let test = world.make(|new| new.environment = Environment::Test).await.1;
