@@ -29,7 +29,7 @@ diesel::table! {
         subject_id -> Uuid,
         span -> Text,
         began_at -> Timestamptz,
-        version -> Int8,
+        version -> BigInt,
         state -> Jsonb,
         changed_at -> Timestamptz,
     }

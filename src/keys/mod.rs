@@ -124,10 +124,10 @@ impl Keys {
 
     /// Ends this node's part of the limits: what it holds and did not use goes back.
     pub async fn leave_limits(&self) {
-        if let Some(limiter) = &self.limiter {
-            if let Err(fault) = limiter.leave().await {
-                tracing::warn!(%fault, "what was held of limits counts as used");
-            }
+        if let Some(limiter) = &self.limiter
+            && let Err(fault) = limiter.leave().await
+        {
+            tracing::warn!(%fault, "what was held of limits counts as used");
         }
     }
 

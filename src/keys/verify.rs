@@ -6,6 +6,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use diesel_async::AsyncPgConnection;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
@@ -68,7 +69,7 @@ pub enum Refusal {
     RateLimited {
         over: Span,
         retry_after: Duration,
-        standing: Standing,
+        standing: Box<Standing>,
     },
 }
 
@@ -155,7 +156,7 @@ impl Keys {
             } => Err(Refusal::RateLimited {
                 over,
                 retry_after,
-                standing,
+                standing: Box::new(standing),
             }),
         };
         Ok(Judgement {
@@ -244,7 +245,7 @@ impl Keys {
     /// A key that is used moves to the current pepper, so that an older one can be retired.
     async fn rehash(
         &self,
-        connection: &mut diesel_async::AsyncPgConnection,
+        connection: &mut AsyncPgConnection,
         key: &ApiKey,
         current: Mac,
     ) -> Result<(), Fault> {

@@ -2,7 +2,6 @@
 
 mod crashes;
 mod exact;
-mod model;
 
 use std::{num::NonZero, time::Duration};
 

@@ -62,7 +62,7 @@ pub(super) enum ApiError {
     InsufficientScope(Scope),
     RateLimited {
         retry_after: Duration,
-        standing: Standing,
+        standing: Box<Standing>,
     },
     /// A key in the URL.
     KeyInQuery,

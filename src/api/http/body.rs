@@ -169,7 +169,7 @@ impl Page {
     pub(super) fn before<I: std::str::FromStr>(&self) -> Result<Option<I>, ApiError> {
         self.cursor
             .as_deref()
-            .map(|text| text.parse())
+            .map(str::parse)
             .transpose()
             .map_err(|_cause| ApiError::unsound("cursor", "cursor is not one that a list gave"))
     }

@@ -54,8 +54,6 @@ needs! {
     ToVerifyKeys = "keys:verify", session: false;
     /// To make, change and revoke keys.
     ToManageKeys = "keys:manage", session: true;
-    /// To see how much is used.
-    ToReadUsage = "usage:read", session: true;
 }
 
 /// Who they are.

@@ -5,6 +5,7 @@ mod apps;
 mod body;
 mod caller;
 mod forward_auth;
+mod key_changes;
 mod key_shape;
 mod keys;
 mod openapi;
@@ -90,11 +91,13 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(
                     web::resource("/keys/{id}")
                         .route(web::get().to(keys::show))
-                        .route(web::patch().to(keys::change))
+                        .route(web::patch().to(key_changes::change))
                         .route(web::delete().to(keys::revoke)),
                 )
-                .service(web::resource("/keys/{id}/rotate").route(web::post().to(keys::rotate)))
-                .service(web::resource("/keys/{id}/regenerate").route(web::post().to(keys::regenerate)))
+                .service(web::resource("/keys/{id}/rotate").route(web::post().to(key_changes::rotate)))
+                .service(
+                    web::resource("/keys/{id}/regenerate").route(web::post().to(key_changes::regenerate)),
+                )
                 .service(
                     web::resource("/apps/{app}")
                         .route(web::get().to(apps::show))

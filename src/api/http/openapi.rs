@@ -1,4 +1,4 @@
-//! The document of the interface, made from its handlers (OpenAPI 3.1).
+//! The document of the interface, made from its handlers (`OpenAPI` 3.1).
 
 use actix_web::{HttpResponse, http::header, web::Data};
 use utoipa::{
@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{apps, forward_auth, keys, scopes, verify};
+use super::{apps, forward_auth, key_changes, keys, scopes, verify};
 use crate::oauth::Authority;
 
 /// All that programs can call below `/v1`.
@@ -30,10 +30,10 @@ use crate::oauth::Authority;
         keys::list,
         keys::create,
         keys::show,
-        keys::change,
+        key_changes::change,
         keys::revoke,
-        keys::rotate,
-        keys::regenerate,
+        key_changes::rotate,
+        key_changes::regenerate,
         keys::list_of_app,
         keys::create_of_app,
         keys::revoke_of_app,

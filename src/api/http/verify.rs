@@ -176,7 +176,7 @@ impl Verification {
                     ..
                 } => (
                     Code::RateLimited,
-                    Some(standing),
+                    Some(standing.as_ref()),
                     None,
                     Some(whole_seconds(*retry_after)),
                 ),

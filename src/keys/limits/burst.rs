@@ -142,7 +142,7 @@ impl Burst {
             return Look::No(Duration::from_secs(1));
         }
         // Without a claim, what was seen ahead of this clock may have been set back at the row meanwhile.
-        let is_current = |debt: &Debt| debt.seen <= now || self.until.is_some();
+        let is_current = |debt: &Debt| debt.seen <= now || self.until.is_some() || cost == 0;
         let Some(debt) = self
             .debt
             .filter(|debt| !debt.is_set_back(now, 0) && is_current(debt))

@@ -65,6 +65,10 @@ pub(super) struct Counted {
 
 /// What was planned.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_field_names,
+    reason = "of all there is to say of a grant, this is how much"
+)]
 pub(super) struct Granted {
     limit: u64,
     granted: u64,

@@ -333,7 +333,7 @@ async fn strangers_find_nothing_and_viewers_change_nothing() {
 #[tokio::test]
 async fn everybody_who_signs_up_has_one_key_if_that_is_configured() {
     let world = World::with(1, |config| {
-        config.keys.default_key_scope = Some("read:orders".to_owned())
+        config.keys.default_key_scope = Some("read:orders".to_owned());
     })
     .await;
     let keys = &world.app.keys;

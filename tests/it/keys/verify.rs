@@ -67,7 +67,7 @@ async fn what_is_unknown_revoked_or_malformed_reads_alike() {
 #[tokio::test]
 async fn each_refusal_has_its_code_and_they_come_in_order() {
     let world = World::start().await;
-    let soon = world.app.keys.clock.now() + Duration::from_secs(60);
+    let soon = world.app.keys.clock.now() + Duration::from_mins(1);
     let (_, value) = world
         .make(|new| {
             new.scopes = Some(set("read:orders"));
