@@ -377,7 +377,7 @@ mod tests {
             .iter()
             .map(|column| column.parts.iter().map(|part| part.height.as_str()).collect())
             .collect();
-        assert_eq!(heights, [vec!["149.99", "1.50"], vec![]]);
+        assert_eq!(heights, [vec!["150.00", "1.50"], vec![]]);
         assert_eq!(chart.lines.last().unwrap().label, "60k");
         assert_eq!(
             chart.rows.len(),

@@ -72,7 +72,8 @@ async fn person(app: &TestApp, email: &str, operator: bool) -> Browser {
 async fn client(browser: &Browser) -> String {
     let page = browser.get("/tenant/one/apps/new").await;
     let page = browser.submit(&page, &[("name", "Fieldnotes")]).await;
-    let page = browser.get(&page.link("/tenant/one/apps/app_")).await;
+    let new_client = format!("{}/clients/new", page.url.path());
+    let page = browser.get(&page.link(&new_client)).await;
     leads_nowhere_else(&page);
     let fields = [
         ("name", "Fieldnotes"),

@@ -57,13 +57,25 @@ async fn a_key_is_retired_when_nothing_needs_it_any_more() {
     let browser = world.browser().await;
     let first = text(&world.tokens(&browser, &client).await, "refresh_token");
     let old = |purpose| world.current(purpose);
-    let [code, refresh, secret, signing, context, print, form, _known, ..] = Purpose::ALL.map(old);
+    let [
+        code,
+        refresh,
+        secret,
+        signing,
+        context,
+        print,
+        form,
+        _known,
+        pepper,
+        body,
+        webhook,
+    ] = Purpose::ALL.map(old);
     world.rotate(&Purpose::ALL).await;
     assert_eq!(world.jobs().await, [], "all of them have just been in use");
 
     // Minutes later: codes, what was sealed anew, what is compared under the current key alone.
     world.app.advance(Duration::from_secs(11 * 60));
-    let mut gone = vec![code, signing, context, print];
+    let mut gone = vec![code, signing, context, print, pepper, webhook];
     gone.sort();
     assert_eq!(world.jobs().await, gone);
     let page = browser.get(&format!("/account/apps/{}", client.id)).await;
@@ -71,7 +83,7 @@ async fn a_key_is_retired_when_nothing_needs_it_any_more() {
 
     // A day later forms; and one client's secret has moved, by being used. The other's has not.
     world.app.advance(DAY);
-    gone.push(form);
+    gone.extend([form, body]);
     gone.sort();
     let next = text(&world.refresh(&client, &first).await.good(), "refresh_token");
     assert_eq!(world.jobs().await, gone);
@@ -104,9 +116,9 @@ async fn a_key_is_retired_when_nothing_needs_it_any_more() {
     world.refresh(&client, &next).await.good();
     assert_eq!(
         world
-            .number("SELECT count(*) FROM audit_records WHERE action = 'key.retired'")
+            .number("SELECT count(*) FROM audit_records WHERE action = 'server_key.retired'")
             .await,
-        7
+        10
     );
 }
 
