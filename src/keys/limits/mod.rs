@@ -2,8 +2,8 @@
 //! never refused early, on one node or many.
 //!
 //! Each limit of each key is an **allowance**: one row that all nodes share, and on each node its part of it in memory
-//! ([`part`]). What rows and parts do to each other is in [`counted`] (hours and months) and [`burst`] (seconds), without
-//! any I/O; [`pool`] carries it out, and [`take`] asks all limits of a request at once. Why it is exact:
+//! (`part`). What rows and parts do to each other is in `counted` (hours and months) and `burst` (seconds), without
+//! any I/O; `pool` carries it out, and `take` asks all limits of a request at once. Why it is exact:
 //!
 //! - A row changes by one guarded statement that names the version that was read, so changes have one order, and each is
 //!   computed from what was there.
@@ -15,7 +15,7 @@
 //!   are **recalled**: told by NOTIFY, they give back at once. A node that is gone (its lease in `nodes` is over), or does
 //!   not answer within a second, counts as having used what it holds. Once the row is known to have no more and nobody
 //!   holds any, memory refuses by itself until the window ends.
-//! - **Seconds** are a leaky bucket ([`burst`]). A node may keep it in memory alone only under a claim that is in the row:
+//! - **Seconds** are a leaky bucket (`burst`). A node may keep it in memory alone only under a claim that is in the row:
 //!   until the claim ends, the row says that all of it is taken. So a node that joins sees the claim and recalls it, and
 //!   a process that was killed leaves a bucket that is empty until the claim ends, a few seconds later, and fills from
 //!   there. Where two nodes use a key, each batch of requests is decided at the row instead, and nothing is held. What

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::model::{Count, Outcome, Used};
 use crate::types::{AccountId, ApiKeyId, AppId, Scope};
 
-/// Stands for all scopes beyond the first [`SCOPES`] of a key, and for what is no scope. No scope has a space.
+/// Stands for all scopes beyond the first `SCOPES` of a key, and for what is no scope. No scope has a space.
 pub const OTHER_SCOPES: &str = "other scopes";
 
 const SHARDS: usize = 16;

@@ -3,7 +3,7 @@
 //!
 //! Whoever judges a request calls [`Usage::record`], which touches memory alone. Every `usage.flush`, what was counted is
 //! written: see `write.rs` for how nothing is counted twice and nothing is lost while the database is away. The numbers are
-//! read through [`report`], which adds what the jobs have not rolled up yet, so that they are right at any time.
+//! read through [`report()`], which adds what the jobs have not rolled up yet, so that they are right at any time.
 
 mod jobs;
 mod memory;
