@@ -18,6 +18,7 @@ use crate::{
     revocation::{self, Revocations},
     server::{BindError, Server, Services},
     types::{Clock, Entropy, Fault},
+    webhooks::{self, Carrier, Dispatching, Webhooks},
 };
 
 /// Where the database is, for each of the two roles.
@@ -52,6 +53,7 @@ pub struct App {
     pub mailer: Mailer,
     pub identity: Identity,
     pub authority: Authority,
+    pub webhooks: Webhooks,
     pub runner: Runner,
 }
 
@@ -148,10 +150,20 @@ impl App {
             mailer.clone(),
         )
         .await?;
+        let webhooks = Webhooks {
+            db: db.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            keyring: keyring.clone(),
+            config: config.clone(),
+            mailer: mailer.clone(),
+            carrier: Carrier::new(&config.webhooks),
+        };
         let every = config.jobs.cleanup_interval.duration();
         let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
         jobs.extend(identity.jobs());
         jobs.extend(oauth::jobs(&authority));
+        jobs.extend(webhooks::jobs(&webhooks));
         let runner = Runner::new(db.clone(), clock.clone(), jobs);
         Ok(Self {
             config,
@@ -163,6 +175,7 @@ impl App {
             mailer,
             identity,
             authority,
+            webhooks,
             runner,
         })
     }
@@ -195,6 +208,7 @@ impl App {
             revocations: self.revocations.clone(),
             identity: self.identity.clone(),
             authority: self.authority.clone(),
+            webhooks: self.webhooks.clone(),
             runner: self.runner.clone(),
         }
     }
@@ -223,6 +237,7 @@ impl App {
         }
         Background {
             jobs: self.runner.start(),
+            webhooks: self.webhooks.start(),
             grace: self.config.server.shutdown_grace.duration(),
             stop,
             tasks,
@@ -273,6 +288,7 @@ enum Chore {
 #[derive(Debug)]
 pub struct Background {
     jobs: Running,
+    webhooks: Dispatching,
     grace: Duration,
     stop: watch::Sender<()>,
     tasks: JoinSet<()>,
@@ -284,11 +300,11 @@ impl Background {
     pub async fn stop(mut self) {
         self.stop.send_replace(());
         let all = async {
-            self.jobs.stop().await;
+            tokio::join!(self.jobs.stop(), self.webhooks.stop());
             while self.tasks.join_next().await.is_some() {}
         };
         if timeout(self.grace, all).await.is_err() {
-            tracing::warn!(grace = ?self.grace, "a job takes too long and is given up");
+            tracing::warn!(grace = ?self.grace, "a job or a webhook takes too long and is given up");
         }
     }
 }

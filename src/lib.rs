@@ -17,3 +17,4 @@ pub mod scopes;
 pub mod server;
 pub mod types;
 pub mod web;
+pub mod webhooks;

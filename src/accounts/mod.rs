@@ -30,6 +30,15 @@ pub async fn memberships_of(
     store::memberships(connection, user).await
 }
 
+/// The people who own an account.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn owners_of(connection: &mut AsyncPgConnection, account: AccountId) -> Result<Vec<UserId>, Fault> {
+    store::members_with(connection, account, Role::Owner).await
+}
+
 /// The account that was opened with `user`.
 ///
 /// # Errors

@@ -98,6 +98,21 @@ pub(super) async fn memberships(
         .collect()
 }
 
+pub(super) async fn members_with(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    role: Role,
+) -> Result<Vec<UserId>, Fault> {
+    let ids: Vec<Uuid> = members::table
+        .filter(members::account_id.eq(account.uuid()))
+        .filter(members::role.eq(role.name()))
+        .order(members::user_id)
+        .select(members::user_id)
+        .load(connection)
+        .await?;
+    Ok(ids.into_iter().map(UserId::from_uuid).collect())
+}
+
 pub(super) async fn personal_account(
     connection: &mut AsyncPgConnection,
     user: UserId,

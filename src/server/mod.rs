@@ -30,6 +30,7 @@ use crate::{
     revocation::Revocations,
     types::{Clock, Entropy},
     web::around,
+    webhooks::Webhooks,
 };
 use measure::{HttpMetrics, WorkerMetrics, measure};
 use metrics::Metrics;
@@ -47,6 +48,7 @@ pub struct Services {
     pub revocations: Revocations,
     pub identity: Identity,
     pub authority: Authority,
+    pub webhooks: Webhooks,
     pub runner: Runner,
 }
 

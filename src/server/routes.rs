@@ -11,6 +11,7 @@ use crate::{
     oauth::{self, Authority, ConsentsAndGrants, WaitingRequests},
     types::{Clock, Entropy},
     web::{BasePath, BrowserSettings, Parameters, TrustedProxies},
+    webhooks::Webhooks,
 };
 
 /// What handlers find in the application's data: one copy for all workers.
@@ -24,6 +25,7 @@ pub(super) struct SharedData {
     assets: Data<assets::Assets>,
     identity: Data<Identity>,
     authority: Data<Authority>,
+    webhooks: Data<Webhooks>,
     /// What the sign-in page asks of the capability above it.
     pending: Data<dyn PendingRequests>,
     /// What a reset of the password asks of it.
@@ -49,6 +51,7 @@ impl SharedData {
             assets: Data::new(assets::Assets::new()),
             identity: Data::new(services.identity.clone()),
             authority: Data::new(services.authority.clone()),
+            webhooks: Data::new(services.webhooks.clone()),
             pending: Data::from(pending),
             held: Data::from(held),
         }
@@ -66,6 +69,7 @@ impl SharedData {
             .app_data(self.assets.clone())
             .app_data(self.identity.clone())
             .app_data(self.authority.clone())
+            .app_data(self.webhooks.clone())
             .app_data(self.pending.clone())
             .app_data(self.held.clone())
             .configure(oauth::http::routes)
