@@ -28,3 +28,4 @@ mod schema;
 mod serve;
 mod support;
 mod under_a_path;
+mod webhooks;
