@@ -38,11 +38,32 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
                 .map_err(|_late| cut_off())??;
             let value = serde_json::from_slice(&bytes).map_err(|cause| ApiError::Unsound {
                 field: None,
-                problem: format!("The JSON does not fit: {cause}"),
+                problem: misfit(&cause),
             })?;
             let digest = crypto::digest(&bytes);
             Ok(Self { value, digest })
         })
+    }
+}
+
+/// What is wrong with a body. The library's own words quote what was sent, and that may be a key.
+fn misfit(cause: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", cause.line(), cause.column());
+    let words = cause.to_string();
+    // These name fields of ours alone.
+    let named = ["missing field", "duplicate field"]
+        .iter()
+        .any(|beginning| words.starts_with(beginning));
+    match cause.classify() {
+        serde_json::error::Category::Data if named => format!("The JSON does not fit: {words}"),
+        serde_json::error::Category::Data => format!(
+            "The JSON does not fit at {place}: a field is not known there, or its value is of another type or form"
+        ),
+        serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof
+        | serde_json::error::Category::Io => {
+            format!("The body is no JSON: it breaks off or goes wrong at {place}")
+        }
     }
 }
 

@@ -204,6 +204,10 @@ async fn only_a_service_may_ask_and_its_question_must_make_sense() {
     ] {
         ask(service(), bad.clone()).await.refuses(400, "INVALID_REQUEST");
     }
+    // What was sent is not quoted, for it may be a key.
+    let quoted = ask(service(), json!({ "key": "x", "cost": value })).await;
+    quoted.refuses(400, "INVALID_REQUEST");
+    assert!(!quoted.body.to_string().contains(&value), "{:?}", quoted.body);
     let raw = |kind: &'static str, body: Vec<u8>| {
         super::Answer::of(
             world
