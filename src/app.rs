@@ -20,6 +20,7 @@ use crate::{
     revocation::{self, Revocations},
     server::{BindError, Server, Services},
     types::{Clock, Entropy, Fault},
+    webhooks::{self, Carrier, Dispatching, Webhooks},
 };
 
 /// Where the database is, for each of the two roles.
@@ -56,6 +57,7 @@ pub struct App {
     pub authority: Authority,
     pub keys: Keys,
     pub usage: Usage,
+    pub webhooks: Webhooks,
     pub runner: Runner,
 }
 
@@ -178,6 +180,15 @@ impl App {
         if serves {
             keys.configure_default_key().await?;
         }
+        let webhooks = Webhooks {
+            db: db.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            keyring: keyring.clone(),
+            config: config.clone(),
+            mailer: mailer.clone(),
+            carrier: Carrier::new(&config.webhooks),
+        };
         let every = config.jobs.cleanup_interval.duration();
         let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
         jobs.push(accounts::cleanup(every, config.jobs.batch));
@@ -185,6 +196,7 @@ impl App {
         jobs.extend(oauth::jobs(&authority));
         jobs.extend(keys::jobs(&keys));
         jobs.extend(usage.jobs());
+        jobs.extend(webhooks::jobs(&webhooks));
         let runner = Runner::new(db.clone(), clock.clone(), jobs);
         Ok(Self {
             config,
@@ -198,6 +210,7 @@ impl App {
             authority,
             keys,
             usage,
+            webhooks,
             runner,
         })
     }
@@ -231,6 +244,7 @@ impl App {
             identity: self.identity.clone(),
             authority: self.authority.clone(),
             keys: self.keys.clone(),
+            webhooks: self.webhooks.clone(),
             runner: self.runner.clone(),
         }
     }
@@ -263,6 +277,7 @@ impl App {
         }
         Background {
             jobs: self.runner.start(),
+            webhooks: self.webhooks.start(),
             grace: self.config.server.shutdown_grace.duration(),
             stop,
             tasks,
@@ -324,6 +339,7 @@ enum Chore {
 #[derive(Debug)]
 pub struct Background {
     jobs: Running,
+    webhooks: Dispatching,
     grace: Duration,
     stop: watch::Sender<()>,
     tasks: JoinSet<()>,
@@ -335,11 +351,11 @@ impl Background {
     pub async fn stop(mut self) {
         self.stop.send_replace(());
         let all = async {
-            self.jobs.stop().await;
+            tokio::join!(self.jobs.stop(), self.webhooks.stop());
             while self.tasks.join_next().await.is_some() {}
         };
         if timeout(self.grace, all).await.is_err() {
-            tracing::warn!(grace = ?self.grace, "a job takes too long and is given up");
+            tracing::warn!(grace = ?self.grace, "a job or a webhook takes too long and is given up");
         }
     }
 }

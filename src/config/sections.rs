@@ -317,6 +317,8 @@ settings! {
         secret_overlap: Span = Span::hours(24);
         /// Deliveries under way at a time, of one node.
         concurrency: usize = 32;
+        /// How long nothing but failures may come of an endpoint before it is switched off, once a message to it is given up.
+        switch_off_after: Span = Span::days(5);
         /// How long messages and their attempts are kept.
         keep: Span = Span::days(30);
     }
@@ -440,6 +442,9 @@ impl Config {
         }
         if self.webhooks.concurrency == 0 {
             return Err("webhooks.concurrency: at least 1".into());
+        }
+        if self.webhooks.timeout < Span::seconds(1) || self.webhooks.timeout > Span::minutes(2) {
+            return Err("webhooks.timeout: 1s to 2m".into());
         }
         if self.jobs.batch == 0 {
             return Err("jobs.batch: at least 1".into());

@@ -1,0 +1,224 @@
+//! Endpoints: added, changed, removed, looked at.
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{
+    Attempt, Cursor, Delivery, Endpoint, Message, NewSecret, Page, Secret, Settings, WebhookError, Webhooks,
+    store,
+};
+use crate::{
+    accounts,
+    audit::{Action, By, Subject},
+    types::{
+        AccountId, AppId, Fault, WebhookDeliveryId, WebhookEndpointId, WebhookMessageId, WebhookSecretId,
+    },
+};
+
+fn types_of(settings: &Settings) -> serde_json::Value {
+    settings
+        .event_types
+        .iter()
+        .map(|kind| json!(kind.name()))
+        .collect()
+}
+
+impl Webhooks {
+    /// Adds an endpoint to an app that may have so many, under an id that is new or was meant for this one. Its secret is in
+    /// this answer and nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// [`WebhookError::NotFound`] if the app is gone, [`WebhookError::TooMany`], [`WebhookError::Again`].
+    pub async fn add(
+        &self,
+        id: WebhookEndpointId,
+        (account, app): (AccountId, AppId),
+        settings: &Settings,
+        by: By<'_>,
+    ) -> Result<NewSecret, WebhookError> {
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        // Held, so that the app is not deleted under it, and of two who add the last endpoint at once, one does.
+        if !accounts::lock_app(&mut transaction, app).await? {
+            return Err(WebhookError::NotFound);
+        }
+        if !store::insert(&mut transaction, id, app, settings, now).await? {
+            return Err(WebhookError::Again);
+        }
+        let most = self.config.webhooks.endpoints_per_app;
+        if store::count(&mut transaction, app).await? > i64::from(most) {
+            return Err(WebhookError::TooMany(most));
+        }
+        let secret_id = WebhookSecretId::new(&self.clock, &self.entropy);
+        let secret = self.mint(&mut transaction, id, secret_id, now).await?;
+        by.done(now, Action::WebhookEndpointCreated, Subject::WebhookEndpoint(id))
+            .account(account)
+            .detail("app", app.to_string())
+            .detail("url", settings.url.as_str())
+            .detail("event_types", types_of(settings))
+            .write(&mut transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(secret)
+    }
+
+    /// Changes an endpoint, if it is as it was at `unchanged`, where that is given. What waits for it goes where it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`WebhookError::NotFound`] if it is gone, [`WebhookError::Changed`].
+    pub async fn edit(
+        &self,
+        id: WebhookEndpointId,
+        (account, app): (AccountId, AppId),
+        settings: &Settings,
+        unchanged: Option<OffsetDateTime>,
+        by: By<'_>,
+    ) -> Result<(), WebhookError> {
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        if !store::lock_endpoint(&mut transaction, app, id).await? {
+            return Err(WebhookError::NotFound);
+        }
+        if !store::edit(&mut transaction, app, id, settings, unchanged, now).await? {
+            return Err(WebhookError::Changed);
+        }
+        by.done(now, Action::WebhookEndpointChanged, Subject::WebhookEndpoint(id))
+            .account(account)
+            .detail("url", settings.url.as_str())
+            .detail("event_types", types_of(settings))
+            .write(&mut transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Removes an endpoint with its secrets and all that waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`WebhookError::NotFound`] if it is gone.
+    pub async fn delete(
+        &self,
+        id: WebhookEndpointId,
+        (account, app): (AccountId, AppId),
+        by: By<'_>,
+    ) -> Result<(), WebhookError> {
+        let mut transaction = self.db.begin().await?;
+        let endpoint = store::endpoint(&mut transaction, app, id)
+            .await?
+            .ok_or(WebhookError::NotFound)?;
+        if !store::delete(&mut transaction, app, id).await? {
+            return Err(WebhookError::NotFound);
+        }
+        by.done(
+            self.clock.now(),
+            Action::WebhookEndpointDeleted,
+            Subject::WebhookEndpoint(id),
+        )
+        .account(account)
+        .detail("url", endpoint.settings.url.as_str())
+        .write(&mut transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The endpoints of an app, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn endpoints(&self, app: AppId) -> Result<Vec<Endpoint>, Fault> {
+        store::endpoints(&mut *self.db.connection().await?, app).await
+    }
+
+    /// One endpoint of an app.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn endpoint(&self, app: AppId, id: WebhookEndpointId) -> Result<Option<Endpoint>, Fault> {
+        store::endpoint(&mut *self.db.connection().await?, app, id).await
+    }
+
+    /// The secrets of an endpoint that sign now, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn secrets(&self, endpoint: WebhookEndpointId) -> Result<Vec<Secret>, Fault> {
+        store::live_secrets(&mut *self.db.connection().await?, endpoint, self.clock.now()).await
+    }
+
+    /// The messages of an app, newest first.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn messages(
+        &self,
+        app: AppId,
+        before: Cursor<WebhookMessageId>,
+        most: usize,
+    ) -> Result<Page<Message, WebhookMessageId>, Fault> {
+        let found = store::messages(&mut *self.db.connection().await?, app, before, one_more(most)).await?;
+        Ok(Page::of(found, most, |message| message.id))
+    }
+
+    /// The deliveries to an endpoint, newest first, each with its last attempt.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn deliveries(
+        &self,
+        endpoint: WebhookEndpointId,
+        before: Cursor<i64>,
+        most: usize,
+    ) -> Result<Page<Delivery, i64>, Fault> {
+        let mut connection = self.db.connection().await?;
+        let now = self.clock.now();
+        let found = store::deliveries(&mut connection, endpoint, before, one_more(most), now).await?;
+        Ok(Page::of(found, most, |delivery| delivery.place))
+    }
+
+    /// One delivery of an app, with its message.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn delivery(
+        &self,
+        app: AppId,
+        id: WebhookDeliveryId,
+    ) -> Result<Option<(Delivery, Message)>, Fault> {
+        store::delivery(&mut *self.db.connection().await?, app, id, self.clock.now()).await
+    }
+
+    /// The attempts at a delivery, newest first.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn attempts(
+        &self,
+        delivery: WebhookDeliveryId,
+        before: Cursor<i64>,
+        most: usize,
+    ) -> Result<Page<Attempt, i64>, Fault> {
+        let mut connection = self.db.connection().await?;
+        let found = store::attempts(&mut connection, delivery, before, one_more(most)).await?;
+        let page = Page::of(found, most, |(number, _)| *number);
+        Ok(Page {
+            items: page.items.into_iter().map(|(_, attempt)| attempt).collect(),
+            next: page.next,
+        })
+    }
+}
+
+/// One row more than a page shows tells whether there is a next one.
+fn one_more(most: usize) -> i64 {
+    i64::try_from(most.saturating_add(1)).unwrap_or(i64::MAX)
+}
