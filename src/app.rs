@@ -67,6 +67,8 @@ const READ_KEYS_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often what is held of limits and nobody asks for is given back.
 const SWEEP_LIMITS_EVERY: Duration = Duration::from_secs(5);
+/// How often apps are told of keys that have used up a limit.
+const TELL_REACHED_EVERY: Duration = Duration::from_secs(5);
 
 impl App {
     /// For a server: migrates if that is configured, and joins the nodes that share the database.
@@ -258,6 +260,7 @@ impl App {
             (READ_KEYS_EVERY, Chore::ReadKeys),
             (SWEEP_EVERY, Chore::Sweep),
             (SWEEP_LIMITS_EVERY, Chore::SweepLimits),
+            (TELL_REACHED_EVERY, Chore::TellReached),
         ] {
             let (app, mut stopped) = (self.clone(), stopped.clone());
             tasks.spawn(async move {
@@ -288,6 +291,7 @@ impl App {
         match chore {
             Chore::ReadKeys => self.read_keys().await,
             Chore::SweepLimits => self.keys.sweep_limits().await,
+            Chore::TellReached => self.keys.tell_reached().await,
             Chore::Sweep => {
                 let swept = self.authority.sweep_access_tokens();
                 tracing::debug!(swept, "expired access tokens forgotten");
@@ -322,6 +326,9 @@ impl App {
                 "the last counts of usage are lost: the database takes too long"
             ),
         }
+        if let Err(fault) = self.keys.tell_reached().await {
+            tracing::warn!(%fault, "apps are not told of the last limits that their keys have used up");
+        }
         self.keys.leave_limits().await;
         self.revocations.leave().await;
     }
@@ -333,6 +340,7 @@ enum Chore {
     ReadKeys,
     Sweep,
     SweepLimits,
+    TellReached,
 }
 
 /// What runs beside the requests.

@@ -73,7 +73,7 @@ COMMENT ON COLUMN api_keys.reminded_days IS 'The last reminder of its end that w
 CREATE INDEX api_keys_app ON api_keys (app_id, id);
 CREATE INDEX api_keys_account ON api_keys (account_id, id);
 CREATE INDEX api_keys_pepper ON api_keys (pepper_id);
-CREATE INDEX api_keys_expiry ON api_keys (expires_at) WHERE revoked_at IS NULL;
+CREATE INDEX api_keys_expiry ON api_keys (expires_at) WHERE revoked_at IS NULL AND reminded_days IS DISTINCT FROM 0;
 CREATE INDEX api_keys_successor ON api_keys (successor_id) WHERE successor_id IS NOT NULL;
 
 CREATE TABLE regenerated_values (
@@ -180,6 +180,15 @@ CREATE TABLE key_notices (
 );
 COMMENT ON TABLE key_notices IS 'When a record was last left of something that an API key may do without end: one a minute is enough.';
 CREATE INDEX key_notices_at ON key_notices (at);
+
+CREATE TABLE key_limits_reached (
+    key_id uuid NOT NULL,
+    span text NOT NULL,
+    began_at timestamptz NOT NULL,
+    PRIMARY KEY (key_id, span)
+);
+COMMENT ON TABLE key_limits_reached IS 'The last period of which an app was told that its key has used up that limit: once is enough.';
+CREATE INDEX key_limits_reached_age ON key_limits_reached (began_at);
 
 CREATE TABLE key_requests (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -146,7 +146,7 @@ impl Keys {
             if kept != key.settings.scopes {
                 let mut settings = key.settings.clone();
                 settings.scopes = kept;
-                store::change(transaction, key.id, &settings, now).await?;
+                store::change(transaction, &key, &settings, now).await?;
                 narrowed += 1;
             }
         }

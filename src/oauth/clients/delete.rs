@@ -38,7 +38,16 @@ pub async fn delete_app(authority: &Authority, app: AppId, by: By<'_>) -> Result
     for client in store::clients_of_app(&mut transaction, app).await? {
         entries.extend(remove(authority, &mut transaction, &client, now, by).await?);
     }
-    entries.extend(keys::revoke_keys_of_app(&mut transaction, app, now, by).await?);
+    entries.extend(
+        keys::revoke_keys_of_app(
+            &mut transaction,
+            (&authority.clock, &authority.entropy),
+            app,
+            now,
+            by,
+        )
+        .await?,
+    );
     webhooks::forget_app(&mut transaction, app).await?;
     accounts::delete_app(&mut transaction, &authority.clock, app, by).await?;
     authority.commit(transaction, &entries, Reason::Deleted).await?;
