@@ -7,14 +7,10 @@ use time::OffsetDateTime;
 use super::{
     Attempt, DisabledReason, EndpointUrl, Webhooks,
     carrier::{Answer, Parcel, Undelivered},
-    secrets::place,
     sign::sign,
     store::{self, Claimed, Finish, Then},
 };
-use crate::{
-    crypto::Purpose,
-    types::{Entropy, Fault},
-};
+use crate::types::{Entropy, Fault};
 
 /// How long after each failure it is tried again (Standard Webhooks 1.0.0, "Deliverability and reliability"); after the
 /// last one it is given up.
@@ -90,13 +86,8 @@ impl Webhooks {
         let (id, timestamp) = (claimed.message.to_string(), at.unix_timestamp());
         let mut signatures = Vec::with_capacity(sealed.len());
         for (secret_id, sealed) in sealed {
-            let secret = self
-                .keyring
-                .open(Purpose::WebhookSecret, &place(secret_id), &sealed);
-            let signature = secret
-                .as_ref()
-                .and_then(|secret| str::from_utf8(secret).ok())
-                .and_then(|secret| sign(secret, &id, timestamp, &claimed.payload))
+            let secret = self.open(secret_id, &sealed)?;
+            let signature = sign(secret.expose(), &id, timestamp, &claimed.payload)
                 .ok_or_else(|| Fault::inconsistent("webhook_secrets", "sealed", secret_id))?;
             signatures.push(signature);
         }

@@ -61,8 +61,12 @@ pub struct Webhooks {
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    #[error("no such thing")]
+    #[error("there is no such webhook endpoint")]
     NotFound,
+    #[error("there is no such app")]
+    NoApp,
+    #[error("there is no such delivery to this endpoint")]
+    NoDelivery,
     #[error(transparent)]
     Url(#[from] InvalidEndpointUrl),
     #[error(

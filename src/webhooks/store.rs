@@ -8,12 +8,12 @@ pub(in crate::webhooks) use deliveries::{
     Claimed, Finish, Then, claim, finish, give_up_waiting, listen, next_due, notified, redeliver,
 };
 pub(in crate::webhooks) use endpoints::{
-    Switched, count, delete, disable, edit, enable, endpoint, endpoints, insert, is_silent,
+    Switched, count, delete, disable, edit, enable, endpoint, endpoints, held, insert, is_silent,
 };
-pub(in crate::webhooks) use lists::{attempts, delete_old, deliveries, delivery, messages};
+pub(in crate::webhooks) use lists::{attempts, delete_old, deliveries, delivery};
 pub(crate) use outbox::TellingParts;
 pub(in crate::webhooks) use outbox::{delete_of_app, enqueue, insert_test};
 pub(in crate::webhooks) use secrets::{
     NewRow, by_digest, delete_ended_secrets, end_secret, end_secrets, insert_secret, live_sealed,
-    live_secrets, lock_endpoint, reseal_secrets,
+    live_secrets, reseal_secrets,
 };

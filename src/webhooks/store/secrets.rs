@@ -22,23 +22,6 @@ pub(super) fn is_live(now: OffsetDateTime) -> _ {
         .or(webhook_secrets::expires_at.gt(now))
 }
 
-/// Holds an endpoint until the transaction ends, so that its secrets stay as they are; whether it is there.
-pub(in crate::webhooks) async fn lock_endpoint(
-    connection: &mut AsyncPgConnection,
-    app: AppId,
-    id: WebhookEndpointId,
-) -> Result<bool, Fault> {
-    let found: Option<Uuid> = webhook_endpoints::table
-        .find(id.uuid())
-        .filter(webhook_endpoints::app_id.eq(app.uuid()))
-        .select(webhook_endpoints::id)
-        .for_no_key_update()
-        .first(connection)
-        .await
-        .optional()?;
-    Ok(found.is_some())
-}
-
 /// A secret before it is written.
 pub(in crate::webhooks) struct NewRow<'n> {
     pub(in crate::webhooks) id: WebhookSecretId,
