@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{
-    Attempt, DisabledReason, EndpointUrl, Webhooks,
+    Attempt, DisabledReason, EndpointUrl, Outcome, Webhooks,
     carrier::{Answer, Parcel, Undelivered},
     sign::sign,
     store::{self, Claimed, Finish, Then},
@@ -64,6 +64,13 @@ impl Webhooks {
             Ok(answer) => self.after_failure(claimed, answer.retry_after, now),
             Err(_) => self.after_failure(claimed, None, now),
         };
+        let how = match &outcome {
+            Ok(_) if then == Then::Delivered => Outcome::Delivered,
+            Ok(answer) if answer.status == GONE => Outcome::Gone,
+            Ok(_) => Outcome::Refused,
+            Err(_) => Outcome::Unanswered,
+        };
+        self.tally.count(how, then == Then::GivenUp);
         let attempt = attempt(outcome, at, now);
         tracing::debug!(delivery = %claimed.id, status = attempt.status, error = attempt.error, ?then, "webhook sent");
         self.write_down(&Finish {

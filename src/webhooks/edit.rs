@@ -144,7 +144,7 @@ impl Webhooks {
     ///
     /// If the database is out of reach.
     pub async fn endpoints(&self, app: AppId) -> Result<Vec<Endpoint>, Fault> {
-        store::endpoints(&mut *self.db.connection().await?, app).await
+        endpoints_of(&mut *self.db.connection().await?, app).await
     }
 
     /// One endpoint of an app.
@@ -214,6 +214,15 @@ impl Webhooks {
             next: page.next,
         })
     }
+}
+
+/// The endpoints of an app, oldest first.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn endpoints_of(connection: &mut AsyncPgConnection, app: AppId) -> Result<Vec<Endpoint>, Fault> {
+    store::endpoints(connection, app).await
 }
 
 /// One row more than a page shows tells whether there is a next one.

@@ -5,7 +5,7 @@ mod outbox;
 mod secrets;
 
 pub(in crate::webhooks) use deliveries::{
-    Claimed, Finish, Then, claim, finish, give_up_waiting, listen, next_due, notified, redeliver,
+    Claimed, Finish, Then, backlog, claim, finish, give_up_waiting, listen, next_due, notified, redeliver,
 };
 pub(in crate::webhooks) use endpoints::{
     Switched, count, delete, disable, edit, enable, endpoint, endpoints, held, insert, is_silent,

@@ -4,7 +4,7 @@ mod form;
 mod show;
 
 pub(super) use form::{add, ask, ask_to_edit, edit};
-pub(super) use show::{delivery, list, show};
+pub(super) use show::{delivery, list, of_app, show};
 
 use std::time::Duration;
 

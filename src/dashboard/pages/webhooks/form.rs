@@ -53,6 +53,8 @@ fn read(
     page.url = Field::of(url);
     page.description = Field::of(description);
     page.events = events(|kind| event_types.contains(&kind));
+    // Somebody else's change is not taken for one that this reader has seen.
+    form.text("version").clone_into(&mut page.version);
     let read_url = EndpointUrl::parse(url, webhooks.config.webhooks.allow_private_addresses);
     let read_description = (!description.is_empty()).then(|| description.parse()).transpose();
     match (read_url, read_description) {
