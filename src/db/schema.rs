@@ -254,6 +254,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    key_limits_reached (key_id, span) {
+        key_id -> Uuid,
+        span -> Text,
+        began_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     key_notices (key_id, action) {
         key_id -> Uuid,
         action -> Text,
@@ -574,6 +582,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     grants,
     idempotent_requests,
     jobs,
+    key_limits_reached,
     key_notices,
     key_requests,
     leak_notices,
