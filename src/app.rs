@@ -14,7 +14,7 @@ use crate::{
     crypto::{FileMasterKey, Keyring, MasterKeyError, MasterKeys, PasswordHasher},
     db::{self, Db},
     identity::{Identity, Mailer},
-    jobs::{Runner, Running},
+    jobs::{Job, Runner, Running},
     keys::{self, Keys, limits::Limiter, usage::Usage},
     oauth::{self, Authority},
     revocation::{self, Revocations},
@@ -184,21 +184,8 @@ impl App {
         if serves {
             keys.configure_default_key().await?;
         }
-        let webhooks = Webhooks {
-            db: db.clone(),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            keyring: keyring.clone(),
-            config: config.clone(),
-            mailer: mailer.clone(),
-            carrier: Carrier::new(&config.webhooks),
-            tally: webhooks::Tally::default(),
-        };
-        let every = config.jobs.cleanup_interval.duration();
-        let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
-        jobs.push(accounts::cleanup(every, config.jobs.batch));
-        jobs.extend(identity.jobs());
-        jobs.extend(oauth::jobs(&authority));
+        let webhooks = webhooks_beside(&identity);
+        let mut jobs = first_jobs(&config, &identity, &authority);
         jobs.extend(keys::jobs(&keys));
         jobs.extend(usage.jobs());
         jobs.extend(webhooks::jobs(&webhooks));
@@ -337,6 +324,32 @@ impl App {
         self.keys.leave_limits().await;
         self.revocations.leave().await;
     }
+}
+
+/// Works with what identity works with.
+fn webhooks_beside(identity: &Identity) -> Webhooks {
+    Webhooks {
+        db: identity.db.clone(),
+        clock: identity.clock.clone(),
+        entropy: identity.entropy.clone(),
+        keyring: identity.keyring.clone(),
+        config: identity.config.clone(),
+        mailer: identity.mailer.clone(),
+        carrier: Carrier::new(&identity.config.webhooks),
+        tally: webhooks::Tally::default(),
+    }
+}
+
+/// The jobs of accounts, people and the authorization server.
+fn first_jobs(config: &Config, identity: &Identity, authority: &Authority) -> Vec<Job> {
+    let every = config.jobs.cleanup_interval.duration();
+    let mut jobs = vec![
+        revocation::cleanup(every, config.jobs.batch),
+        accounts::cleanup(every, config.jobs.batch),
+    ];
+    jobs.extend(identity.jobs());
+    jobs.extend(oauth::jobs(authority));
+    jobs
 }
 
 /// What a node does for itself, beside the jobs that one node does for all.

@@ -125,7 +125,8 @@ pub(in crate::webhooks) struct Finish<'f> {
 }
 
 /// Writes down an attempt, frees the delivery if the claim still holds, and notes since when the endpoint fails. To an
-/// endpoint that was switched off meanwhile, nothing is tried again.
+/// endpoint that was switched off meanwhile, nothing is tried again. The endpoint is locked first, as by whoever removes it,
+/// so that neither waits for the other; once it is gone, nothing is written.
 pub(in crate::webhooks) async fn finish(
     connection: &mut AsyncPgConnection,
     finish: &Finish<'_>,
@@ -147,18 +148,19 @@ pub(in crate::webhooks) async fn finish(
         .transpose()
         .map_err(Fault::internal)?;
     diesel::sql_query(
-        "WITH freed AS (
+        "WITH endpoint AS (
+             SELECT disabled_at FROM webhook_endpoints WHERE id = $3 FOR NO KEY UPDATE
+         ), freed AS (
              UPDATE webhook_deliveries AS delivery
              SET state = CASE WHEN $4 = 'waiting' AND endpoint.disabled_at IS NOT NULL THEN 'failed' ELSE $4 END,
                  attempts = delivery.attempts + CASE WHEN $6 THEN 0 ELSE 1 END, next_at = $5, claim = NULL
-             FROM webhook_endpoints AS endpoint
-             WHERE delivery.id = $1 AND delivery.claim = $2 AND endpoint.id = delivery.endpoint_id
+             FROM endpoint WHERE delivery.id = $1 AND delivery.claim = $2
          ), health AS (
              UPDATE webhook_endpoints SET failing_since = CASE WHEN $6 THEN NULL ELSE $7 END
              WHERE id = $3 AND (failing_since IS NULL) <> $6
          )
          INSERT INTO webhook_attempts (delivery_id, at, status, error, answer, took_ms)
-         SELECT id, $8, $9, $10, $11, $12 FROM webhook_deliveries WHERE id = $1",
+         SELECT id, $8, $9, $10, $11, $12 FROM webhook_deliveries, endpoint WHERE id = $1",
     )
     .bind::<SqlUuid, _>(claimed.id.uuid())
     .bind::<SqlUuid, _>(claimed.claim)

@@ -47,7 +47,7 @@ fn read(
     form: &Parameters,
     webhooks: &Webhooks,
     mut page: views::WebhookForm,
-) -> Result<Settings, views::WebhookForm> {
+) -> Result<Settings, Box<views::WebhookForm>> {
     let (url, description) = (form.text("url"), form.text("description").trim());
     let event_types: Vec<EventType> = form.all("event").filter_map(|name| name.parse().ok()).collect();
     page.url = Field::of(url);
@@ -66,7 +66,7 @@ fn read(
         (url, description) => {
             page.url.error = url.err().map(|error| error.to_string());
             page.description.error = description.err().map(|error| format!("{error}"));
-            Err(page)
+            Err(Box::new(page))
         }
     }
 }
@@ -86,7 +86,7 @@ pub(in super::super) async fn add(
 ) -> Result<HttpResponse, Failure> {
     let settings = match read(&act.form, &webhooks, page(&act, &webhooks, None)?) {
         Ok(settings) => settings,
-        Err(page) => return html_with(StatusCode::BAD_REQUEST, &page),
+        Err(page) => return html_with(StatusCode::BAD_REQUEST, &*page),
     };
     let id = act.visitor.id_in(&act.form).map_or_else(
         || WebhookEndpointId::new(&webhooks.clock, &webhooks.entropy),
@@ -131,7 +131,7 @@ pub(in super::super) async fn edit(
     let endpoint = endpoint(&act, &webhooks, &request).await?;
     let settings = match read(&act.form, &webhooks, page(&act, &webhooks, Some(&endpoint))?) {
         Ok(settings) => settings,
-        Err(page) => return html_with(StatusCode::BAD_REQUEST, &page),
+        Err(page) => return html_with(StatusCode::BAD_REQUEST, &*page),
     };
     let seen = Some(act.form.text("version")).filter(|version| !version.is_empty());
     let mut transaction = webhooks.db.begin().await?;
