@@ -187,7 +187,7 @@ async fn secrets_are_sealed_anew_and_sign_as_before() {
     assert_eq!(scene.app.run_job("webhooks.reseal").await, 0);
     keyring
         .rotate(
-            &mut *scene.app.db.connection().await.unwrap(),
+            &mut scene.app.db.connection().await.unwrap(),
             Purpose::WebhookSecret,
         )
         .await

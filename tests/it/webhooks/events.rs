@@ -7,7 +7,10 @@ use claviger::{
 };
 use serde_json::Value;
 
-use super::{documented, receiver::Receiver};
+use super::{
+    documented,
+    receiver::{Received, Receiver},
+};
 use crate::{
     oauth::flow::{World, text},
     support::wait::until,
@@ -44,7 +47,7 @@ async fn told(world: &World, receiver: &Receiver, number: usize) -> Vec<Value> {
     let dispatching = world.app.webhooks.start();
     until("it is told", async || receiver.received().len() >= number).await;
     dispatching.stop().await;
-    let told: Vec<_> = receiver.received().iter().map(|one| one.json()).collect();
+    let told: Vec<_> = receiver.received().iter().map(Received::json).collect();
     assert_eq!(told.len(), number, "{told:?}");
     told.iter().for_each(documented::check);
     told
