@@ -14,12 +14,13 @@ use crate::{
     crypto::{FileMasterKey, Keyring, MasterKeyError, MasterKeys, PasswordHasher},
     db::{self, Db},
     identity::{Identity, Mailer},
-    jobs::{Runner, Running},
+    jobs::{Job, Runner, Running},
     keys::{self, Keys, limits::Limiter, usage::Usage},
     oauth::{self, Authority},
     revocation::{self, Revocations},
     server::{BindError, Server, Services},
     types::{Clock, Entropy, Fault},
+    webhooks::{self, Carrier, Dispatching, Webhooks},
 };
 
 /// Where the database is, for each of the two roles.
@@ -56,6 +57,7 @@ pub struct App {
     pub authority: Authority,
     pub keys: Keys,
     pub usage: Usage,
+    pub webhooks: Webhooks,
     pub runner: Runner,
 }
 
@@ -65,6 +67,10 @@ const READ_KEYS_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often what is held of limits and nobody asks for is given back.
 const SWEEP_LIMITS_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked how many webhooks wait.
+const LOOK_AT_BACKLOG_EVERY: Duration = Duration::from_secs(15);
+/// How often apps are told of keys that have used up a limit.
+const TELL_REACHED_EVERY: Duration = Duration::from_secs(5);
 
 impl App {
     /// For a server: migrates if that is configured, and joins the nodes that share the database.
@@ -178,13 +184,11 @@ impl App {
         if serves {
             keys.configure_default_key().await?;
         }
-        let every = config.jobs.cleanup_interval.duration();
-        let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
-        jobs.push(accounts::cleanup(every, config.jobs.batch));
-        jobs.extend(identity.jobs());
-        jobs.extend(oauth::jobs(&authority));
+        let webhooks = webhooks_beside(&identity);
+        let mut jobs = first_jobs(&config, &identity, &authority);
         jobs.extend(keys::jobs(&keys));
         jobs.extend(usage.jobs());
+        jobs.extend(webhooks::jobs(&webhooks));
         let runner = Runner::new(db.clone(), clock.clone(), jobs);
         Ok(Self {
             config,
@@ -198,6 +202,7 @@ impl App {
             authority,
             keys,
             usage,
+            webhooks,
             runner,
         })
     }
@@ -231,6 +236,7 @@ impl App {
             identity: self.identity.clone(),
             authority: self.authority.clone(),
             keys: self.keys.clone(),
+            webhooks: self.webhooks.clone(),
             runner: self.runner.clone(),
         }
     }
@@ -244,6 +250,8 @@ impl App {
             (READ_KEYS_EVERY, Chore::ReadKeys),
             (SWEEP_EVERY, Chore::Sweep),
             (SWEEP_LIMITS_EVERY, Chore::SweepLimits),
+            (TELL_REACHED_EVERY, Chore::TellReached),
+            (LOOK_AT_BACKLOG_EVERY, Chore::LookAtBacklog),
         ] {
             let (app, mut stopped) = (self.clone(), stopped.clone());
             tasks.spawn(async move {
@@ -263,6 +271,7 @@ impl App {
         }
         Background {
             jobs: self.runner.start(),
+            webhooks: self.webhooks.start(),
             grace: self.config.server.shutdown_grace.duration(),
             stop,
             tasks,
@@ -273,6 +282,8 @@ impl App {
         match chore {
             Chore::ReadKeys => self.read_keys().await,
             Chore::SweepLimits => self.keys.sweep_limits().await,
+            Chore::TellReached => self.keys.tell_reached().await,
+            Chore::LookAtBacklog => self.webhooks.look_at_backlog().await,
             Chore::Sweep => {
                 let swept = self.authority.sweep_access_tokens();
                 tracing::debug!(swept, "expired access tokens forgotten");
@@ -307,9 +318,38 @@ impl App {
                 "the last counts of usage are lost: the database takes too long"
             ),
         }
+        if let Err(fault) = self.keys.tell_reached().await {
+            tracing::warn!(%fault, "apps are not told of the last limits that their keys have used up");
+        }
         self.keys.leave_limits().await;
         self.revocations.leave().await;
     }
+}
+
+/// Works with what identity works with.
+fn webhooks_beside(identity: &Identity) -> Webhooks {
+    Webhooks {
+        db: identity.db.clone(),
+        clock: identity.clock.clone(),
+        entropy: identity.entropy.clone(),
+        keyring: identity.keyring.clone(),
+        config: identity.config.clone(),
+        mailer: identity.mailer.clone(),
+        carrier: Carrier::new(&identity.config.webhooks),
+        tally: webhooks::Tally::default(),
+    }
+}
+
+/// The jobs of accounts, people and the authorization server.
+fn first_jobs(config: &Config, identity: &Identity, authority: &Authority) -> Vec<Job> {
+    let every = config.jobs.cleanup_interval.duration();
+    let mut jobs = vec![
+        revocation::cleanup(every, config.jobs.batch),
+        accounts::cleanup(every, config.jobs.batch),
+    ];
+    jobs.extend(identity.jobs());
+    jobs.extend(oauth::jobs(authority));
+    jobs
 }
 
 /// What a node does for itself, beside the jobs that one node does for all.
@@ -318,12 +358,15 @@ enum Chore {
     ReadKeys,
     Sweep,
     SweepLimits,
+    TellReached,
+    LookAtBacklog,
 }
 
 /// What runs beside the requests.
 #[derive(Debug)]
 pub struct Background {
     jobs: Running,
+    webhooks: Dispatching,
     grace: Duration,
     stop: watch::Sender<()>,
     tasks: JoinSet<()>,
@@ -335,11 +378,11 @@ impl Background {
     pub async fn stop(mut self) {
         self.stop.send_replace(());
         let all = async {
-            self.jobs.stop().await;
+            tokio::join!(self.jobs.stop(), self.webhooks.stop());
             while self.tasks.join_next().await.is_some() {}
         };
         if timeout(self.grace, all).await.is_err() {
-            tracing::warn!(grace = ?self.grace, "a job takes too long and is given up");
+            tracing::warn!(grace = ?self.grace, "a job or a webhook takes too long and is given up");
         }
     }
 }

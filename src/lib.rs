@@ -18,3 +18,4 @@ pub mod scopes;
 pub mod server;
 pub mod types;
 pub mod web;
+pub mod webhooks;

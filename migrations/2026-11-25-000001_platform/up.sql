@@ -73,7 +73,7 @@ COMMENT ON COLUMN api_keys.reminded_days IS 'The last reminder of its end that w
 CREATE INDEX api_keys_app ON api_keys (app_id, id);
 CREATE INDEX api_keys_account ON api_keys (account_id, id);
 CREATE INDEX api_keys_pepper ON api_keys (pepper_id);
-CREATE INDEX api_keys_expiry ON api_keys (expires_at) WHERE revoked_at IS NULL;
+CREATE INDEX api_keys_expiry ON api_keys (expires_at) WHERE revoked_at IS NULL AND reminded_days IS DISTINCT FROM 0;
 CREATE INDEX api_keys_successor ON api_keys (successor_id) WHERE successor_id IS NOT NULL;
 
 CREATE TABLE regenerated_values (
@@ -181,6 +181,15 @@ CREATE TABLE key_notices (
 COMMENT ON TABLE key_notices IS 'When a record was last left of something that an API key may do without end: one a minute is enough.';
 CREATE INDEX key_notices_at ON key_notices (at);
 
+CREATE TABLE key_limits_reached (
+    key_id uuid NOT NULL,
+    span text NOT NULL,
+    began_at timestamptz NOT NULL,
+    PRIMARY KEY (key_id, span)
+);
+COMMENT ON TABLE key_limits_reached IS 'The last period of which an app was told that its key has used up that limit: once is enough.';
+CREATE INDEX key_limits_reached_age ON key_limits_reached (began_at);
+
 CREATE TABLE key_requests (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     key_id uuid NOT NULL,
@@ -205,12 +214,14 @@ CREATE TABLE webhook_endpoints (
     description text NOT NULL,
     event_types text[] NOT NULL,
     disabled_at timestamptz,
-    disabled_reason text,
+    disabled_reason text CHECK (disabled_reason IN ('owner', 'gone', 'failing')),
+    failing_since timestamptz,
     created_at timestamptz NOT NULL,
     changed_at timestamptz NOT NULL,
     CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
 );
 COMMENT ON COLUMN webhook_endpoints.event_types IS 'Empty is all.';
+COMMENT ON COLUMN webhook_endpoints.failing_since IS 'When the first attempt failed since the last one that did not.';
 CREATE INDEX webhook_endpoints_app ON webhook_endpoints (app_id, id);
 
 CREATE TABLE webhook_secrets (
@@ -218,36 +229,47 @@ CREATE TABLE webhook_secrets (
     endpoint_id uuid NOT NULL REFERENCES webhook_endpoints ON DELETE CASCADE,
     sealed bytea NOT NULL,
     digest bytea NOT NULL,
+    hint text NOT NULL,
     created_at timestamptz NOT NULL,
     expires_at timestamptz
 );
 COMMENT ON COLUMN webhook_secrets.digest IS 'SHA-256, by which a leaked one is known.';
+COMMENT ON COLUMN webhook_secrets.hint IS 'What may be shown: its first characters.';
 CREATE INDEX webhook_secrets_endpoint ON webhook_secrets (endpoint_id);
 CREATE INDEX webhook_secrets_digest ON webhook_secrets (digest);
 
 CREATE TABLE webhook_messages (
     id uuid PRIMARY KEY,
-    app_id uuid NOT NULL REFERENCES apps ON DELETE CASCADE,
+    app_id uuid NOT NULL,
     event_type text NOT NULL,
     payload text NOT NULL,
     created_at timestamptz NOT NULL
 );
 COMMENT ON TABLE webhook_messages IS 'The outbox: written in the transaction of the act that it tells of.';
+COMMENT ON COLUMN webhook_messages.app_id IS 'No reference: an act that tells of itself must not wait for the row of its app.';
 CREATE INDEX webhook_messages_app ON webhook_messages (app_id, id DESC);
 CREATE INDEX webhook_messages_age ON webhook_messages (created_at);
 
 CREATE TABLE webhook_deliveries (
     id uuid PRIMARY KEY,
+    place bigint GENERATED ALWAYS AS IDENTITY,
     message_id uuid NOT NULL REFERENCES webhook_messages ON DELETE CASCADE,
     endpoint_id uuid NOT NULL REFERENCES webhook_endpoints ON DELETE CASCADE,
     state text NOT NULL CHECK (state IN ('waiting', 'delivered', 'failed')),
     attempts integer NOT NULL,
     next_at timestamptz NOT NULL,
+    claim uuid,
     created_at timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
+COMMENT ON COLUMN webhook_deliveries.place IS 'Which came first, of two of one moment.';
+COMMENT ON COLUMN webhook_deliveries.attempts IS 'That failed, since it was last sent out or sent again.';
+COMMENT ON COLUMN webhook_deliveries.next_at IS 'When it is due; of a claimed one, when nobody can be at it any more.';
+COMMENT ON COLUMN webhook_deliveries.claim IS 'Names the attempt that is under way.';
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at) WHERE state = 'waiting';
+CREATE INDEX webhook_deliveries_queue ON webhook_deliveries (endpoint_id, next_at, place) WHERE state = 'waiting';
+CREATE INDEX webhook_deliveries_claimed ON webhook_deliveries (endpoint_id) WHERE claim IS NOT NULL;
 CREATE INDEX webhook_deliveries_message ON webhook_deliveries (message_id);
-CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (endpoint_id, id DESC);
+CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (endpoint_id, place DESC);
 
 CREATE TABLE webhook_attempts (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -226,6 +226,8 @@ actions! {
     WebhookEndpointChanged = "webhook.changed", "Webhook endpoint changed";
     WebhookEndpointDeleted = "webhook.deleted", "Webhook endpoint removed";
     WebhookEndpointSwitchedOff = "webhook.switched_off", "Webhook endpoint switched off";
+    WebhookEndpointSwitchedOn = "webhook.switched_on", "Webhook endpoint switched on again";
+    WebhookTested = "webhook.tested", "Test sent to a webhook endpoint";
     WebhookSecretRotated = "webhook.secret_rotated", "Secret of a webhook endpoint rotated";
     WebhookRedelivered = "webhook.redelivered", "Webhook sent again";
     SecretLeaked = "secret.leaked", "Secret reported as leaked";

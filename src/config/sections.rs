@@ -317,6 +317,8 @@ settings! {
         secret_overlap: Span = Span::hours(24);
         /// Deliveries under way at a time, of one node.
         concurrency: usize = 32;
+        /// How long nothing but failures may come of an endpoint before it is switched off, once a message to it is given up.
+        switch_off_after: Span = Span::days(5);
         /// How long messages and their attempts are kept.
         keep: Span = Span::days(30);
     }
@@ -420,10 +422,7 @@ impl Config {
             || self.passwords.iterations < 2
             || self.passwords.parallelism < 1
         {
-            return Err(
-                "passwords: Argon2id needs at least memory_kib = 19456, iterations = 2, parallelism = 1"
-                    .into(),
-            );
+            return Err("passwords: at least memory_kib = 19456, iterations = 2, parallelism = 1".into());
         }
         if self.passwords.least_score > 4 {
             return Err("passwords.least_score: 0 to 4".into());
@@ -438,8 +437,9 @@ impl Config {
         if self.usage.flush < Span::seconds(1) {
             return Err("usage.flush: at least 1s".into());
         }
-        if self.webhooks.concurrency == 0 {
-            return Err("webhooks.concurrency: at least 1".into());
+        let timeout = self.webhooks.timeout;
+        if self.webhooks.concurrency == 0 || timeout < Span::seconds(1) || timeout > Span::minutes(2) {
+            return Err("webhooks: a concurrency of at least 1, and a timeout of 1s to 2m".into());
         }
         if self.jobs.batch == 0 {
             return Err("jobs.batch: at least 1".into());

@@ -4,6 +4,9 @@
 //! `/apps/{app}/clients/{client}` (`POST`: the settings), and below it `/logo` (multipart: `csrf_token`, `logo`),
 //! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/disable`, `/enable`, `/operator`, `/shut-out`, `/let-in`, `/delete`
 //! (`name`); `/apps/{app}/usage?span=…&key=…`, `/apps/{app}/usage.csv`;
+//! `/apps/{app}/webhooks`, `/apps/{app}/webhooks/new` and `/apps/{app}/webhooks/{endpoint}/edit` (`POST`: `url`, `description`,
+//! `event`), `/apps/{app}/webhooks/{endpoint}`, and below it `/deliveries/{delivery}`, `/secrets` (`overlap`), `/test`, `/redeliver`
+//! (`delivery`), `/on`, `/off`, `/delete`;
 //! `/accounts/new` (`POST`: `name`), `/accounts/{account}` (`POST`: `name`), and below it `/invite` (`email`, `role`), `/resend` and
 //! `/withdraw` (`id`), `/role` (`member`, `role`), `/remove` and `/hand-over` (`member`), `/leave`, `/close`;
 //! `/invitations/accept?token=…`;
@@ -16,6 +19,7 @@ mod client_form;
 mod clients;
 mod scopes;
 mod usage;
+mod webhooks;
 
 pub use accounts::{AccountPage, InvitedRow, Join, JoinStep, MemberRow, NewTeam, what_it_may};
 pub use all_clients::{AllClients, FoundClient};
@@ -26,3 +30,7 @@ pub use clients::{
 };
 pub use scopes::{Audience, ScopeForm, ScopeRow, Scopes};
 pub use usage::{KeyRequestRow, LAYERS, OneKey, ROTATION, ShareRow, Tab, UsagePage};
+pub use webhooks::{
+    AttemptRow, DeliveryRow, State, WebhookDelivery, WebhookForm, WebhookPage, WebhookRow, WebhookSecretRow,
+    WebhookSecretShown, Webhooks,
+};

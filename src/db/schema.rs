@@ -254,6 +254,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    key_limits_reached (key_id, span) {
+        key_id -> Uuid,
+        span -> Text,
+        began_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     key_notices (key_id, action) {
         key_id -> Uuid,
         action -> Text,
@@ -480,11 +488,13 @@ diesel::table! {
 diesel::table! {
     webhook_deliveries (id) {
         id -> Uuid,
+        place -> BigInt,
         message_id -> Uuid,
         endpoint_id -> Uuid,
         state -> Text,
         attempts -> Integer,
         next_at -> Timestamptz,
+        claim -> Nullable<Uuid>,
         created_at -> Timestamptz,
     }
 }
@@ -498,6 +508,7 @@ diesel::table! {
         event_types -> Array<Text>,
         disabled_at -> Nullable<Timestamptz>,
         disabled_reason -> Nullable<Text>,
+        failing_since -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         changed_at -> Timestamptz,
     }
@@ -519,6 +530,7 @@ diesel::table! {
         endpoint_id -> Uuid,
         sealed -> Binary,
         digest -> Binary,
+        hint -> Text,
         created_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
     }
@@ -549,7 +561,6 @@ diesel::joinable!(webhook_attempts -> webhook_deliveries (delivery_id));
 diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
 diesel::joinable!(webhook_deliveries -> webhook_messages (message_id));
 diesel::joinable!(webhook_endpoints -> apps (app_id));
-diesel::joinable!(webhook_messages -> apps (app_id));
 diesel::joinable!(webhook_secrets -> webhook_endpoints (endpoint_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -571,6 +582,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     grants,
     idempotent_requests,
     jobs,
+    key_limits_reached,
     key_notices,
     key_requests,
     leak_notices,

@@ -57,7 +57,7 @@ impl Keys {
         }
         // Two changes in one moment must not look like one to whoever compares versions.
         let changed_at = now.max(was.changed_at + time::Duration::MICROSECOND);
-        store::change(&mut transaction, id, &key.settings, changed_at).await?;
+        store::change(&mut transaction, &was, &key.settings, changed_at).await?;
         asker
             .by
             .done(now, Action::KeyChanged, Subject::ApiKey(id))

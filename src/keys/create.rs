@@ -1,5 +1,6 @@
 //! A new key.
 
+use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{
@@ -15,6 +16,7 @@ use crate::{
     db::Transaction,
     scopes,
     types::{ApiKeyId, AppId, DisplayName, Environment, Fault, ScopeSet},
+    webhooks::EventType,
 };
 
 /// A key that somebody wants.
@@ -123,6 +125,8 @@ impl Keys {
             .detail("app", new.app.to_string())
             .detail("scopes", key.settings.scopes.to_string())
             .write(transaction)
+            .await?;
+        self.tell(transaction, key.event(EventType::KeyCreated, now, &json!({})))
             .await?;
         Ok(Made {
             key,

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Asker, KeyError, Keys, LiveKey, RevokedBecause};
+use super::{ApiKey, Asker, KeyError, Keys, Leak, RevokedBecause, store};
 use crate::{
     accounts::{self, Role},
     audit::{Action, Actor, By, Subject},
@@ -41,12 +41,23 @@ impl Keys {
             context: Some(context),
             operator: false,
         };
+        let mut transaction = self.db.begin().await?;
+        let Some(whole) = store::key(&mut transaction, key.id).await? else {
+            return Ok(());
+        };
         by.done(now, Action::KeyLeaked, Subject::ApiKey(key.id))
             .account(key.account_id)
             .detail("sent_in_query_of", path)
             .detail("revoked", revokes)
-            .write(&mut *self.db.connection().await?)
+            .write(&mut transaction)
             .await?;
+        let leak = Leak {
+            source: "query",
+            url: Some(path),
+            revoked: revokes,
+        };
+        self.tell(&mut transaction, whole.leaked(&leak, now)).await?;
+        transaction.commit().await?;
         if revokes {
             let asker = Asker {
                 by,
@@ -62,7 +73,7 @@ impl Keys {
                 Err(error) => tracing::debug!(%error, key = %key.id, "a key in a query is not revoked"),
             }
         }
-        self.warn_owners(&key, path, revokes).await
+        self.warn_owners(&whole, path, revokes).await
     }
 
     fn is_to_be_warned(&self, key: ApiKeyId, now: OffsetDateTime) -> bool {
@@ -82,12 +93,8 @@ impl Keys {
         })
     }
 
-    async fn warn_owners(&self, key: &LiveKey, path: &str, revoked: bool) -> Result<(), Fault> {
+    async fn warn_owners(&self, key: &ApiKey, path: &str, revoked: bool) -> Result<(), Fault> {
         let mut connection = self.db.connection().await?;
-        let whole = super::store::key(&mut connection, key.id).await?;
-        let Some(whole) = whole else {
-            return Ok(());
-        };
         let owners: Vec<UserId> = accounts::members_of(&mut connection, key.account_id)
             .await?
             .into_iter()
@@ -102,13 +109,13 @@ impl Keys {
         for owner in identity::users(&mut connection, &owners).await? {
             self.mailer.send(Letter {
                 to: owner.email,
-                subject: format!("Your key {}… was sent in a URL", whole.hint),
+                subject: format!("Your key {}… was sent in a URL", key.hint),
                 text: format!(
                     "Hello {},\n\nyour key {}… ({}) was sent in the query of a URL, at {path}. URLs are kept in logs and \
                      histories, so it must be taken as leaked.\n\n{done}\n",
                     owner.name,
-                    whole.hint,
-                    whole.settings.name.as_str(),
+                    key.hint,
+                    key.settings.name.as_str(),
                 ),
             });
         }

@@ -18,11 +18,14 @@ mod look;
 mod model;
 mod once;
 mod policy;
+mod reached;
 mod regenerate;
+mod remind;
 mod revoke;
 mod rotate;
 mod scope;
 mod store;
+mod tell;
 pub mod usage;
 mod verify;
 
@@ -45,6 +48,7 @@ pub use once::{Made, Once};
 pub use revoke::revoke_keys_of_app;
 pub use rotate::Overlap;
 pub use scope::drop_scope;
+pub use tell::Leak;
 pub use verify::{Judgement, LiveKey, Refusal, Seen, Wanted};
 
 use crate::{
@@ -57,6 +61,7 @@ use crate::{
 };
 use cache::KeyCache;
 use limits::Limiter;
+use reached::Reached;
 use usage::Usage;
 
 /// How long a request that is sent again with its `Idempotency-Key` gets the answer of the first one.
@@ -74,6 +79,7 @@ pub struct Keys {
     pub formats: Arc<Formats>,
     /// None on the command line, where nothing is judged.
     limiter: Option<Limiter>,
+    reached: Arc<Reached>,
     pub usage: Usage,
     mailer: Mailer,
     /// When the owner of a key was last warned that it came in a query.
@@ -104,6 +110,7 @@ impl Keys {
             config,
             revocations,
             limiter,
+            reached: Arc::default(),
             usage,
             mailer,
             warned: Arc::default(),

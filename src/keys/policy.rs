@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
-use super::{AppPolicy, Asker, KeyError, Keys, act::permit, coverage::covers, store};
+use super::{
+    AppPolicy, Asker, KeyError, Keys,
+    act::{no_app, permit},
+    coverage::covers,
+    store,
+};
 use crate::{
     accounts::Permission,
     audit::{Action, Subject},
@@ -98,13 +103,6 @@ impl Keys {
     }
 }
 
-fn no_app(error: KeyError) -> KeyError {
-    match error {
-        KeyError::NotFound => KeyError::NoApp,
-        other => other,
-    }
-}
-
 /// Whether an app may be granted a scope: one of the catalogue, or a prefix of some of them.
 fn may_be_granted(catalogue: &Catalogue, scope: &Scope, operator: bool) -> Result<(), KeyError> {
     let at_fault = |problem: String| Err(KeyError::unsound("scopes", problem));
@@ -152,7 +150,7 @@ impl Keys {
             if kept != key.settings.scopes {
                 let mut settings = key.settings.clone();
                 settings.scopes = kept;
-                store::change(transaction, key.id, &settings, now).await?;
+                store::change(transaction, &key, &settings, now).await?;
                 narrowed += 1;
             }
         }

@@ -1,11 +1,14 @@
 //! A new value for the same key. The old value is good for nothing when this returns.
 
+use serde_json::json;
+
 use super::{Asker, KeyError, Keys, Made, Once, format, store};
 use crate::{
     audit::{Action, Subject},
     crypto::Purpose,
     revocation::{self, Reason},
     types::ApiKeyId,
+    webhooks::EventType,
 };
 
 impl Keys {
@@ -40,12 +43,15 @@ impl Keys {
             .detail("hint", hint.as_str())
             .write(&mut transaction)
             .await?;
-        self.commit(transaction, &[revocation::Subject::ApiKey(id)], Reason::Changed)
-            .await?;
         let mut key = was;
         key.mac = mac;
         key.hint = hint;
         key.changed_at = now;
+        let more = json!({"successor_id": null});
+        self.tell(&mut transaction, key.event(EventType::KeyRotated, now, &more))
+            .await?;
+        self.commit(transaction, &[revocation::Subject::ApiKey(id)], Reason::Changed)
+            .await?;
         Ok(Made {
             key,
             value: Some(value),

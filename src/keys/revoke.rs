@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
+use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{ApiKey, Asker, KeyError, Keys, RevokedBecause, act::permit, store};
@@ -10,7 +11,8 @@ use crate::{
     accounts::Permission,
     audit::{Action, By, Subject},
     revocation::{self, Reason},
-    types::{ApiKeyId, AppId, Fault},
+    types::{ApiKeyId, AppId, Clock, Entropy, Fault},
+    webhooks::{self, EventType},
 };
 
 /// A key that was used so lately is not retired without more.
@@ -69,6 +71,7 @@ impl Keys {
         may(&key, now)?;
         revoke_in(
             &mut transaction,
+            (&self.clock, &self.entropy),
             std::slice::from_ref(&key),
             reason,
             now,
@@ -83,14 +86,15 @@ impl Keys {
     }
 }
 
-/// Revokes keys with their records, in the caller's transaction, and says which of them were not revoked before: those
-/// the caller appends to the revocation log.
+/// Revokes keys with their records, and tells their apps, in the caller's transaction; says which of them were not revoked
+/// before: those the caller appends to the revocation log.
 ///
 /// # Errors
 ///
 /// If the database is out of reach.
 pub(super) async fn revoke_in(
     connection: &mut AsyncPgConnection,
+    (clock, entropy): (&Clock, &Entropy),
     keys: &[ApiKey],
     reason: RevokedBecause,
     now: OffsetDateTime,
@@ -107,6 +111,13 @@ pub(super) async fn revoke_in(
             .write(connection)
             .await?;
     }
+    let more = json!({"reason": reason.name()});
+    let events: Vec<_> = keys
+        .iter()
+        .filter(|key| revoked.contains(&key.id))
+        .filter_map(|key| key.event(EventType::KeyRevoked, now, &more))
+        .collect();
+    webhooks::enqueue_all(connection, clock, entropy, &events).await?;
     Ok(revoked)
 }
 
@@ -118,12 +129,13 @@ pub(super) async fn revoke_in(
 /// If the database is out of reach.
 pub async fn revoke_keys_of_app(
     connection: &mut AsyncPgConnection,
+    means: (&Clock, &Entropy),
     app: AppId,
     now: OffsetDateTime,
     by: By<'_>,
 ) -> Result<Vec<revocation::Subject>, Fault> {
     let keys = store::by_app(connection, app, None, i64::MAX).await?;
-    let revoked = revoke_in(connection, &keys, RevokedBecause::AppDeleted, now, by).await?;
+    let revoked = revoke_in(connection, means, &keys, RevokedBecause::AppDeleted, now, by).await?;
     store::leave_app(connection, app).await?;
     Ok(revoked.into_iter().map(revocation::Subject::ApiKey).collect())
 }

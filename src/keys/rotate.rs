@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::{ApiKey, Asker, KeyError, Keys, Made, Once, act::held_app, format, store};
 use crate::{
     audit::{Action, Subject},
     crypto::Purpose,
     revocation::{self, Reason},
     types::ApiKeyId,
+    webhooks::EventType,
 };
 
 /// How long a key lives on beside its successor.
@@ -91,7 +94,7 @@ impl Keys {
             }
             Overlap::UntilRetired => was.settings.expires_at,
         };
-        store::succeed(&mut transaction, id, successor_id, ends_at, now).await?;
+        store::succeed(&mut transaction, &was, successor_id, ends_at, now).await?;
         asker
             .by
             .done(now, Action::KeyRotated, Subject::ApiKey(id))
@@ -101,6 +104,11 @@ impl Keys {
             .detail("successor", successor_id.to_string())
             .detail("ends_at", ends_at.map(time::OffsetDateTime::unix_timestamp))
             .write(&mut transaction)
+            .await?;
+        let mut rotated = was;
+        rotated.settings.expires_at = ends_at;
+        let more = json!({"successor_id": successor_id});
+        self.tell(&mut transaction, rotated.event(EventType::KeyRotated, now, &more))
             .await?;
         self.commit(transaction, &[revocation::Subject::ApiKey(id)], Reason::Changed)
             .await?;

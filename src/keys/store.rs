@@ -3,12 +3,14 @@
 mod default_key;
 mod policy;
 mod read;
+mod told;
 
 pub(super) use default_key::{configure_default_key, default_key, take_default_key};
 pub(super) use policy::{change_policy, drop_publishable_scope, drop_scope, held_policy, policy};
 pub(super) use read::{
-    Found, FoundApp, by_account, by_app, count_live, count_live_by_app, held, key, live_by_macs,
+    Found, FoundApp, by_account, by_app, count_live, count_live_by_app, held, key, keys, live_by_macs,
 };
+pub(super) use told::{enter_reached, forget_reached, take_reminders};
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -16,7 +18,10 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::model::{ApiKey, OwnLimits, RevokedBecause, Settings};
+use super::{
+    model::{ApiKey, OwnLimits, RevokedBecause, Settings},
+    remind,
+};
 use crate::{
     crypto::Mac,
     db::schema::{api_keys, idempotent_requests, regenerated_values},
@@ -90,6 +95,7 @@ pub(super) async fn insert(
             api_keys::mac.eq(key.mac.tag.as_slice()),
             api_keys::hint.eq(&key.hint),
             api_keys::created_by.eq(created_by),
+            api_keys::reminded_days.eq(remind::passed(key.settings.expires_at, key.created_at)),
             api_keys::created_at.eq(key.created_at),
             api_keys::changed_at.eq(key.changed_at),
         ))
@@ -100,19 +106,27 @@ pub(super) async fn insert(
     Ok(inserted == 1)
 }
 
+/// Another end has reminders of its own.
+fn reminders(
+    was: &ApiKey,
+    end: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Option<diesel::dsl::Eq<api_keys::reminded_days, Option<i32>>> {
+    (was.settings.expires_at != end).then(|| api_keys::reminded_days.eq(remind::passed(end, now)))
+}
+
 /// Writes what can be changed of a key.
 pub(super) async fn change(
     connection: &mut AsyncPgConnection,
-    id: ApiKeyId,
+    was: &ApiKey,
     settings: &Settings,
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
-    diesel::update(api_keys::table.find(id.uuid()))
+    diesel::update(api_keys::table.find(was.id.uuid()))
         .set((
             SettingsRow::try_from(settings)?,
             api_keys::changed_at.eq(now),
-            // Another end has reminders of its own.
-            api_keys::reminded_days.eq(None::<i32>),
+            reminders(was, settings.expires_at, now),
         ))
         .execute(connection)
         .await?;
@@ -122,17 +136,18 @@ pub(super) async fn change(
 /// Says which key took its place, and when it ends.
 pub(super) async fn succeed(
     connection: &mut AsyncPgConnection,
-    id: ApiKeyId,
+    was: &ApiKey,
     successor: ApiKeyId,
     ends_at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
-    diesel::update(api_keys::table.find(id.uuid()))
+    diesel::update(api_keys::table.find(was.id.uuid()))
         .set((
             api_keys::successor_id.eq(successor.uuid()),
             api_keys::rotated_at.eq(now),
             api_keys::expires_at.eq(ends_at),
             api_keys::changed_at.eq(now),
+            reminders(was, ends_at, now),
         ))
         .execute(connection)
         .await?;

@@ -153,11 +153,16 @@ impl Keys {
                 over,
                 retry_after,
                 standing,
-            } => Err(Refusal::RateLimited {
-                over,
-                retry_after,
-                standing: Box::new(standing),
-            }),
+            } => {
+                if let Some(stand) = standing.of(over) {
+                    self.reached.note(key.id, stand, now);
+                }
+                Err(Refusal::RateLimited {
+                    over,
+                    retry_after,
+                    standing: Box::new(standing),
+                })
+            }
         };
         Ok(Judgement {
             key: Some(key),

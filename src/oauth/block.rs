@@ -26,7 +26,14 @@ pub async fn block_user(authority: &Authority, user: UserId, actor: Actor) -> Re
         authority.settle_others(transaction).await?;
         return Ok(false);
     };
-    let revoked = grants::revoke(&mut transaction, Which::Of(user), RevokedReason::Blocked, now).await?;
+    let revoked = grants::revoke(
+        authority,
+        &mut transaction,
+        Which::Of(user),
+        RevokedReason::Blocked,
+        now,
+    )
+    .await?;
     let account = accounts::personal_account_of(&mut transaction, user).await?;
     Record::done(now, actor, Action::UserBlocked, Subject::User(user))
         .account(account)

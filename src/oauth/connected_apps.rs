@@ -84,7 +84,7 @@ pub async fn disconnect(
         return Ok(false);
     }
     let given = Which::To(user, client.id);
-    let revoked = grants::revoke(&mut transaction, given, RevokedReason::Withdrawn, now).await?;
+    let revoked = grants::revoke(authority, &mut transaction, given, RevokedReason::Withdrawn, now).await?;
     Record::done(
         now,
         Actor::User(user),
@@ -122,9 +122,15 @@ pub async fn end_grant(
         .await?
         .is_some_and(|grant| grant.user_id == user && grant.client_id == client.id);
     if !own
-        || grants::revoke(&mut transaction, Which::One(grant), RevokedReason::Withdrawn, now)
-            .await?
-            .is_empty()
+        || grants::revoke(
+            authority,
+            &mut transaction,
+            Which::One(grant),
+            RevokedReason::Withdrawn,
+            now,
+        )
+        .await?
+        .is_empty()
     {
         authority.settle_others(transaction).await?;
         return Ok(false);

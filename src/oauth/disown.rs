@@ -38,7 +38,14 @@ async fn take_back(
     let now = authority.clock.now();
     // First the consents: a redemption that runs beside this one holds the row, and its grant is seen below.
     let disconnected = consent::remove_all(connection, user).await?;
-    let revoked = grants::revoke(connection, Which::Of(user), RevokedReason::Disowned, now).await?;
+    let revoked = grants::revoke(
+        authority,
+        connection,
+        Which::Of(user),
+        RevokedReason::Disowned,
+        now,
+    )
+    .await?;
     for id in disconnected {
         let client = clients::client(connection, id).await?;
         Record::done(

@@ -40,7 +40,14 @@ pub(super) async fn revoke(
 ) -> Result<(), Fault> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
-    let revoked = grants::revoke(&mut transaction, Which::One(grant.id), RevokedReason::Replay, now).await?;
+    let revoked = grants::revoke(
+        authority,
+        &mut transaction,
+        Which::One(grant.id),
+        RevokedReason::Replay,
+        now,
+    )
+    .await?;
     if revoked.is_empty() {
         authority.settle_others(transaction).await?;
         return refusal::of_grant(authority, client, grant, "it was revoked before", context).await;

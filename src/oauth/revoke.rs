@@ -60,6 +60,7 @@ async fn revoke_grant(
         return refusal::of_grant(authority, client, &grant, "it is another client's", context).await;
     }
     if grants::revoke(
+        authority,
         &mut transaction,
         Which::One(grant.id),
         RevokedReason::ClientRequest,

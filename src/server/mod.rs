@@ -31,6 +31,7 @@ use crate::{
     revocation::Revocations,
     types::{Clock, Entropy},
     web::around,
+    webhooks::Webhooks,
 };
 use measure::{HttpMetrics, WorkerMetrics, measure};
 use metrics::Metrics;
@@ -49,6 +50,7 @@ pub struct Services {
     pub identity: Identity,
     pub authority: Authority,
     pub keys: Keys,
+    pub webhooks: Webhooks,
     pub runner: Runner,
 }
 

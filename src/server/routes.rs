@@ -12,6 +12,7 @@ use crate::{
     oauth::{self, Authority, ConsentsAndGrants, WaitingRequests},
     types::{Clock, Entropy},
     web::{BasePath, BrowserSettings, Parameters, TrustedProxies},
+    webhooks::Webhooks,
 };
 
 /// What handlers find in the application's data: one copy for all workers.
@@ -26,6 +27,7 @@ pub(super) struct SharedData {
     identity: Data<Identity>,
     authority: Data<Authority>,
     keys: Data<Keys>,
+    webhooks: Data<Webhooks>,
     /// What the sign-in page asks of the capability above it.
     pending: Data<dyn PendingRequests>,
     /// What a reset of the password asks of it.
@@ -52,6 +54,7 @@ impl SharedData {
             identity: Data::new(services.identity.clone()),
             authority: Data::new(services.authority.clone()),
             keys: Data::new(services.keys.clone()),
+            webhooks: Data::new(services.webhooks.clone()),
             pending: Data::from(pending),
             held: Data::from(held),
         }
@@ -70,6 +73,7 @@ impl SharedData {
             .app_data(self.identity.clone())
             .app_data(self.authority.clone())
             .app_data(self.keys.clone())
+            .app_data(self.webhooks.clone())
             .app_data(self.pending.clone())
             .app_data(self.held.clone())
             .configure(api::http::routes)

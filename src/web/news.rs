@@ -88,6 +88,17 @@ news! {
     ManySecrets: Danger, "A client has at most 5 secrets. Revoke one first.";
     NoSecret: Danger, "That secret was gone already.";
     DoneAlready: Success, "That was done already, and once. Its secret was shown then; it cannot be shown again.";
+    WebhookSaved: Success, "The endpoint is changed. What waits for it goes where it is now.";
+    WebhookOff: Success, "The endpoint is switched off: nothing more is sent to it.";
+    WebhookOn: Success, "The endpoint is switched on: it is told of what happens from now on.";
+    WebhookTested: Success, "A test event is on its way. Load the page again to see how it was answered.";
+    WebhookSentAgain: Success, "It is on its way again. Load the page again to see how it was answered.";
+    WebhookDeleted: Success, "The endpoint is gone.";
+    WebhookSilent: Danger, "Nothing was sent: the endpoint is switched off, or none of its secrets signs.";
+    WebhookOvertaken: Danger, "Nothing was saved: somebody else has changed the endpoint meanwhile. This is how it is now.";
+    WebhookUnderWay: Danger, "It is being sent at this moment.";
+    ManyWebhooks: Danger, "The app has as many endpoints as it may have. Delete one first.";
+    ManyWebhookSecrets: Danger, "5 secrets sign already. Wait until one has ended, or end them all with the next rotation.";
     ScopeSaved: Success, "The scope is saved.";
     ScopeRemoved: Success, "The scope is removed from the catalogue and from every client.";
     NoScope: Danger, "That scope was gone already.";

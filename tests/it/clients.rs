@@ -17,7 +17,7 @@ use crate::{
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
 
 /// A command that finds Node.js where `tools/setup tests` put it, if this machine's own is too old.
-fn command(program: impl AsRef<Path>) -> Command {
+pub fn command(program: impl AsRef<Path>) -> Command {
     let clients = Path::new(SCRIPTS);
     assert!(
         clients.join("node_modules").exists() && clients.join(".venv").exists(),
@@ -33,7 +33,7 @@ fn command(program: impl AsRef<Path>) -> Command {
 }
 
 /// Runs a script to its end, and tells all that it said if it fails.
-fn run(mut command: Command) {
+pub fn run(mut command: Command) {
     let output = command.output().unwrap();
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(

@@ -32,3 +32,4 @@ mod serve;
 mod support;
 mod under_a_path;
 mod usage;
+mod webhooks;

@@ -54,6 +54,8 @@ needs! {
     ToVerifyKeys = "keys:verify", session: false;
     /// To make, change and revoke keys.
     ToManageKeys = "keys:manage", session: true;
+    /// To say where an app is told of events.
+    ToManageWebhooks = "webhooks:manage", session: true;
 }
 
 /// Who they are.

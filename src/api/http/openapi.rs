@@ -12,7 +12,9 @@ use utoipa::{
     },
 };
 
-use super::{apps, forward_auth, key_changes, keys, scopes, verify};
+use super::{
+    apps, forward_auth, key_changes, keys, scopes, verify, webhook_acts, webhook_deliveries, webhooks,
+};
 use crate::oauth::Authority;
 
 /// All that programs can call below `/v1`.
@@ -44,11 +46,23 @@ use crate::oauth::Authority;
         apps::delete,
         apps::clients,
         scopes::list,
+        webhooks::list,
+        webhooks::create,
+        webhooks::show,
+        webhooks::change,
+        webhooks::delete,
+        webhook_acts::rotate,
+        webhook_acts::test,
+        webhook_deliveries::list,
+        webhook_deliveries::show,
+        webhook_deliveries::attempts,
+        webhook_acts::redeliver,
     ),
     tags(
         (name = "verification", description = "For services and proxies that ask about each request"),
         (name = "keys", description = "API keys"),
         (name = "apps", description = "Apps, and what their keys may do"),
+        (name = "webhooks", description = "Where an app is told of events, and what was sent there"),
     ),
     modifiers(&Credentials),
 )]
@@ -71,6 +85,7 @@ impl Modify for Credentials {
                 "Ask whether API keys are good, and count their use",
             ),
             ("keys:manage", "Make, change and revoke API keys"),
+            ("webhooks:manage", "Change where an app is told of events"),
         ]);
         let flow = AuthorizationCode::new("/oauth/authorize", "/oauth/token", scopes);
         components.add_security_scheme(

@@ -55,6 +55,7 @@ impl Needs for ToView {
 needs! {
     ToWriteApps = |seen| seen.may(Permission::WriteApps);
     ToWriteClients = |seen| seen.may(Permission::WriteClients);
+    ToWriteWebhooks = |seen| seen.may(Permission::WriteWebhooks);
     ToDelete = |seen| seen.may(Permission::Delete);
     ToOperate = |seen| seen.operator;
 }

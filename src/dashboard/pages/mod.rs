@@ -16,6 +16,7 @@ mod new_team;
 mod scopes;
 mod secrets;
 mod usage;
+mod webhooks;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -29,6 +30,7 @@ use crate::{
 /// Adds the routes of these pages.
 pub fn routes(config: &mut ServiceConfig) {
     account_routes(config);
+    webhook_routes(config);
     config
         .route("/", web::get().to(home::start))
         .route("/apps", web::get().to(home::list))
@@ -98,6 +100,38 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::post().to(scopes::remove))
                 .route(web::get().to(page_above)),
         );
+}
+
+fn webhook_routes(config: &mut ServiceConfig) {
+    config
+        .route("/apps/{app}/webhooks", web::get().to(webhooks::list))
+        .service(
+            web::resource("/apps/{app}/webhooks/new")
+                .route(web::get().to(webhooks::ask))
+                .route(web::post().to(webhooks::add)),
+        )
+        .route("/apps/{app}/webhooks/{endpoint}", web::get().to(webhooks::show))
+        .service(
+            web::resource("/apps/{app}/webhooks/{endpoint}/edit")
+                .route(web::get().to(webhooks::ask_to_edit))
+                .route(web::post().to(webhooks::edit)),
+        )
+        .route(
+            "/apps/{app}/webhooks/{endpoint}/deliveries/{delivery}",
+            web::get().to(webhooks::delivery),
+        );
+    let acts = [
+        ("secrets", web::post().to(webhooks::rotate)),
+        ("test", web::post().to(webhooks::test)),
+        ("redeliver", web::post().to(webhooks::redeliver)),
+        ("off", web::post().to(webhooks::switch_off)),
+        ("on", web::post().to(webhooks::switch_on)),
+        ("delete", web::post().to(webhooks::delete)),
+    ];
+    for (act, route) in acts {
+        let resource = web::resource(format!("/apps/{{app}}/webhooks/{{endpoint}}/{act}"));
+        config.service(resource.route(route).route(web::get().to(page_above)));
+    }
 }
 
 fn account_routes(config: &mut ServiceConfig) {

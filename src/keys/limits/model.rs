@@ -43,6 +43,16 @@ impl Span {
             Self::Account => "account",
         }
     }
+
+    /// When the period began, at that time, in which using it up is worth one word: its window, and for seconds the hour.
+    #[must_use]
+    pub fn period(self, at: OffsetDateTime) -> OffsetDateTime {
+        let window = match self {
+            Self::Second | Self::Hour => Window::hour(at),
+            Self::Month | Self::Account => Window::month(at),
+        };
+        OffsetDateTime::from_unix_timestamp(window.began).unwrap_or(at)
+    }
 }
 
 /// How one limit stands after a request.

@@ -135,6 +135,20 @@ pub(in crate::keys) async fn key(
     row.map(ApiKey::try_from).transpose()
 }
 
+/// Several at once; those that there are.
+pub(in crate::keys) async fn keys(
+    connection: &mut AsyncPgConnection,
+    ids: &[ApiKeyId],
+) -> Result<HashMap<ApiKeyId, ApiKey>, Fault> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let found = all(api_keys::table
+        .filter(api_keys::id.eq_any(ids))
+        .select(Row::as_select())
+        .load(connection)
+        .await?)?;
+    Ok(found.into_iter().map(|key| (key.id, key)).collect())
+}
+
 /// The key as it is, held until the transaction ends.
 pub(in crate::keys) async fn held(
     connection: &mut AsyncPgConnection,

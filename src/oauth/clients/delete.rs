@@ -9,6 +9,7 @@ use crate::{
     oauth::{Authority, grants},
     revocation::{self, Reason},
     types::{AppId, Fault},
+    webhooks,
 };
 
 /// Removes a client with its secrets, consents and grants; nothing that it held is good when this returns.
@@ -19,7 +20,7 @@ use crate::{
 pub async fn delete_client(authority: &Authority, client: &Client, by: By<'_>) -> Result<(), Fault> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
-    let entries = remove(&mut transaction, client, now, by).await?;
+    let entries = remove(authority, &mut transaction, client, now, by).await?;
     authority.commit(transaction, &entries, Reason::Deleted).await
 }
 
@@ -35,9 +36,19 @@ pub async fn delete_app(authority: &Authority, app: AppId, by: By<'_>) -> Result
     accounts::lock_app(&mut transaction, app).await?;
     let mut entries = Vec::new();
     for client in store::clients_of_app(&mut transaction, app).await? {
-        entries.extend(remove(&mut transaction, &client, now, by).await?);
+        entries.extend(remove(authority, &mut transaction, &client, now, by).await?);
     }
-    entries.extend(keys::revoke_keys_of_app(&mut transaction, app, now, by).await?);
+    entries.extend(
+        keys::revoke_keys_of_app(
+            &mut transaction,
+            (&authority.clock, &authority.entropy),
+            app,
+            now,
+            by,
+        )
+        .await?,
+    );
+    webhooks::forget_app(&mut transaction, app).await?;
     accounts::delete_app(&mut transaction, &authority.clock, app, by).await?;
     authority.commit(transaction, &entries, Reason::Deleted).await?;
     Ok(())
@@ -45,6 +56,7 @@ pub async fn delete_app(authority: &Authority, app: AppId, by: By<'_>) -> Result
 
 /// Removes the rows and says what is to be revoked with them.
 async fn remove(
+    authority: &Authority,
     connection: &mut AsyncPgConnection,
     client: &Client,
     now: OffsetDateTime,
@@ -54,6 +66,7 @@ async fn remove(
         return Ok(Vec::new());
     }
     let live = grants::live_of_client(connection, client.id, now).await?;
+    grants::tell_taken_back(authority, connection, &live, "client_deleted", now).await?;
     store::delete(connection, client.id).await?;
     let record = by
         .done(now, Action::ClientDeleted, Subject::Client(client.id))
@@ -61,7 +74,10 @@ async fn remove(
         .detail("name", client.registration.name.as_str())
         .detail("grants", live.len());
     record.write(connection).await?;
-    let mut entries: Vec<_> = live.into_iter().map(revocation::Subject::Grant).collect();
+    let mut entries: Vec<_> = live
+        .into_iter()
+        .map(|taken| revocation::Subject::Grant(taken.id))
+        .collect();
     entries.push(revocation::Subject::Client(client.id));
     Ok(entries)
 }

@@ -5,12 +5,14 @@ mod model;
 mod record;
 mod rotation;
 mod store;
+mod tell;
 
 pub use model::{Fingerprint, Grant, RevokedReason};
 pub(super) use record::record;
 pub use rotation::{Rotation, judge};
+pub use store::live_of_user;
 pub(super) use store::{
-    NewGrant, Next, Rotated, Which, by_code, delete_ended, drop_scope, find, insert, lock, move_to,
-    reseal_contexts, revoke, rotate,
+    NewGrant, Next, Rotated, Which, by_code, delete_ended, drop_scope, find, insert, live_of_client, lock,
+    move_to, reseal_contexts, rotate,
 };
-pub use store::{live_of_client, live_of_user};
+pub(super) use tell::{revoke, tell_created, tell_taken_back};

@@ -17,7 +17,8 @@ use crate::{
         Prepared, Together,
         schema::{clients, consents, grants, sessions, users},
     },
-    types::{ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
+    types::{AppId, ClientId, CodeId, Fault, GrantId, Scope, ScopeSet, SessionId, UserId},
+    webhooks::Telling,
 };
 
 diesel::define_sql_function! {
@@ -97,7 +98,7 @@ pub(in crate::oauth) struct NewGrant<'n> {
     pub(in crate::oauth) refresh_key: Option<KeyId>,
 }
 
-/// Inserts the grant of a code with its record, if the code was not redeemed before, the person is not blocked, their
+/// Inserts the grant of a code with its record, and tells the app's webhooks, if the code was not redeemed before, the person is not blocked, their
 /// session has not ended, and the consent that it came of (that one, not a later one: times are compared for being the
 /// same, never for which is earlier, as clocks step back) still stands and covers it. The rows of consent and session
 /// are locked against removal until the grant is there, so a withdrawal that runs beside this one either sees the grant
@@ -106,6 +107,7 @@ pub(in crate::oauth) async fn insert(
     connection: &mut AsyncPgConnection,
     new: &NewGrant<'_>,
     record: &Record,
+    telling: &Telling,
 ) -> Result<bool, Fault> {
     // In the order in which a client's deletion locks them: the client, then what hangs on it.
     let consented = clients::table
@@ -167,6 +169,7 @@ pub(in crate::oauth) async fn insert(
     let inserted = Prepared(Together {
         act: insertion,
         record: audit::insertion(record, Together::IF_DONE),
+        more: telling.parts(),
     })
     .execute(connection)
     .await?;
@@ -309,13 +312,54 @@ pub(in crate::oauth) enum Which {
     To(UserId, ClientId),
 }
 
+/// A grant that is taken back, and the app that its client belongs to.
+#[derive(Clone, Debug)]
+pub(in crate::oauth) struct Taken {
+    pub(in crate::oauth) id: GrantId,
+    pub(in crate::oauth) client: ClientId,
+    pub(in crate::oauth) app: AppId,
+    pub(in crate::oauth) user: UserId,
+    pub(in crate::oauth) scopes: ScopeSet,
+}
+
+/// The columns of a [`TakenRow`].
+const TAKEN: (
+    grants::id,
+    grants::client_id,
+    clients::app_id,
+    grants::user_id,
+    grants::scopes,
+) = (
+    grants::id,
+    grants::client_id,
+    clients::app_id,
+    grants::user_id,
+    grants::scopes,
+);
+
+type TakenRow = (Uuid, Uuid, Uuid, Uuid, Vec<String>);
+
+impl TryFrom<TakenRow> for Taken {
+    type Error = Fault;
+
+    fn try_from((id, client, app, user, scopes): TakenRow) -> Result<Self, Fault> {
+        Ok(Self {
+            scopes: scope_set(&scopes, id)?,
+            id: GrantId::from_uuid(id),
+            client: ClientId::from_uuid(client),
+            app: AppId::from_uuid(app),
+            user: UserId::from_uuid(user),
+        })
+    }
+}
+
 /// Marks those that are not revoked yet as revoked, and says which they were.
 pub(in crate::oauth) async fn revoke(
     connection: &mut AsyncPgConnection,
     which: Which,
     reason: RevokedReason,
     now: OffsetDateTime,
-) -> Result<Vec<GrantId>, Fault> {
+) -> Result<Vec<Taken>, Fault> {
     let standing = diesel::update(grants::table)
         .filter(grants::revoked_at.is_null())
         .set((
@@ -331,27 +375,35 @@ pub(in crate::oauth) async fn revoke(
             .filter(grants::client_id.eq(client.uuid())),
     };
     let revoked: Vec<Uuid> = standing.returning(grants::id).get_results(connection).await?;
-    Ok(revoked.into_iter().map(GrantId::from_uuid).collect())
+    if revoked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<TakenRow> = grants::table
+        .inner_join(clients::table)
+        .filter(grants::id.eq_any(revoked))
+        .order(grants::id)
+        .select(TAKEN)
+        .load(connection)
+        .await?;
+    rows.into_iter().map(Taken::try_from).collect()
 }
 
 /// The grants of a client that are neither revoked nor expired.
-///
-/// # Errors
-///
-/// If the database is out of reach.
-pub async fn live_of_client(
+pub(in crate::oauth) async fn live_of_client(
     connection: &mut AsyncPgConnection,
     client: ClientId,
     now: OffsetDateTime,
-) -> Result<Vec<GrantId>, Fault> {
-    let ids: Vec<Uuid> = grants::table
+) -> Result<Vec<Taken>, Fault> {
+    let rows: Vec<TakenRow> = grants::table
+        .inner_join(clients::table)
         .filter(grants::client_id.eq(client.uuid()))
         .filter(grants::revoked_at.is_null())
         .filter(grants::expires_at.gt(now))
-        .select(grants::id)
+        .order(grants::id)
+        .select(TAKEN)
         .load(connection)
         .await?;
-    Ok(ids.into_iter().map(GrantId::from_uuid).collect())
+    rows.into_iter().map(Taken::try_from).collect()
 }
 
 /// The live grants of a person, with what each client has.

@@ -144,9 +144,10 @@ pub(super) async fn redeem(
         context,
     )
     .detail("scope", code.scopes.to_string());
+    let telling = grants::tell_created(authority, client, (id, code.user_id), &code.scopes, now)?;
     let told = told_in_id_token(authority, &code).await?;
     let mut connection = authority.db.connection().await?;
-    let inserted = grants::insert(&mut connection, &grant, &record).await?;
+    let inserted = grants::insert(&mut connection, &grant, &record, &telling).await?;
     drop(connection);
     if !inserted {
         if replay::of_code(authority, client, code.id, context).await? {

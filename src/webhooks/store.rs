@@ -1,0 +1,19 @@
+mod deliveries;
+mod endpoints;
+mod lists;
+mod outbox;
+mod secrets;
+
+pub(in crate::webhooks) use deliveries::{
+    Claimed, Finish, Then, backlog, claim, finish, give_up_waiting, listen, next_due, notified, redeliver,
+};
+pub(in crate::webhooks) use endpoints::{
+    Switched, count, delete, disable, edit, enable, endpoint, endpoints, held, insert, is_silent,
+};
+pub(in crate::webhooks) use lists::{attempts, delete_old, deliveries, delivery};
+pub(crate) use outbox::TellingParts;
+pub(in crate::webhooks) use outbox::{delete_of_app, enqueue, insert_test};
+pub(in crate::webhooks) use secrets::{
+    NewRow, by_digest, delete_ended_secrets, end_secret, end_secrets, insert_secret, live_sealed,
+    live_secrets, reseal_secrets,
+};

@@ -1,0 +1,451 @@
+//! What is sent, how often, and what comes of it.
+
+use claviger::{
+    audit::By,
+    webhooks::{DeliveryState, DisabledReason, EventType, WebhookError, enqueue},
+};
+
+use super::{Scene, receiver::Reply};
+use crate::support::wait::until;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_goes_out_signed_once_to_each_endpoint_that_wants_it() {
+    let scene = Scene::start().await;
+    let (all, _) = scene.endpoint(&[]).await;
+    let (some, _) = scene
+        .endpoint(&[EventType::KeyCreated, EventType::GrantRevoked])
+        .await;
+    let (other, _) = scene.endpoint(&[EventType::KeyLeaked]).await;
+    scene.tell(EventType::KeyCreated).await;
+    scene.send_due().await;
+    scene.send_due().await;
+    let received = scene.receiver.received();
+    assert_eq!(received.len(), 2);
+    let first = &received[0];
+    assert_eq!(first.line, "POST /hooks?a=b HTTP/1.1");
+    assert_eq!(first.headers["host"], scene.receiver.address.to_string());
+    assert_eq!(first.headers["content-type"], "application/json");
+    assert!(first.headers["user-agent"].starts_with("Claviger-Webhooks/"));
+    assert!(first.headers["webhook-id"].starts_with("msg_"));
+    assert_eq!(first.headers["webhook-id"], received[1].headers["webhook-id"]);
+    assert_eq!(
+        first.headers["webhook-timestamp"],
+        scene.app.webhooks.clock.unix().to_string()
+    );
+    assert!(first.headers["webhook-signature"].starts_with("v1,"));
+    assert_ne!(
+        first.headers["webhook-signature"],
+        received[1].headers["webhook-signature"]
+    );
+    assert_eq!(
+        first.json(),
+        serde_json::json!({
+            "type": "key.created", "timestamp": "2026-06-01T12:00:00Z", "data": {"key_id": "key_one"}
+        })
+    );
+    for (endpoint, deliveries) in [(all, 1), (some, 1), (other, 0)] {
+        let found = scene.deliveries(endpoint).await;
+        assert_eq!(found.len(), deliveries);
+        for delivery in found {
+            assert_eq!(delivery.state, DeliveryState::Delivered);
+            let last = delivery.last.unwrap();
+            assert_eq!(
+                (last.status, last.answer.as_deref()),
+                (Some(200), Some("said 200"))
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_commits_with_the_act_or_not_at_all() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    let webhooks = scene.webhooks();
+    let mut transaction = scene.app.db.begin().await.unwrap();
+    let event = scene.event(EventType::KeyRevoked);
+    enqueue(&mut transaction, &webhooks.clock, &webhooks.entropy, &event)
+        .await
+        .unwrap();
+    drop(transaction);
+    scene.tell(EventType::KeyCreated).await;
+    scene.send_due().await;
+    assert_eq!(scene.receiver.types(), ["key.created"]);
+    // Nobody there who wants it: nothing is written.
+    assert!(scene.switch(endpoint, false).await);
+    scene.tell(EventType::KeyCreated).await;
+    assert_eq!(scene.number("SELECT count(*) FROM webhook_messages").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispatcher_is_woken_by_the_act() {
+    let scene = Scene::start().await;
+    scene.endpoint(&[]).await;
+    let dispatching = scene.webhooks().start();
+    for number in 1..=3 {
+        scene.tell(EventType::KeyCreated).await;
+        until("it has come", async || scene.receiver.received().len() == number).await;
+    }
+    dispatching.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_gets_the_oldest_first() {
+    let scene = Scene::start().await;
+    scene.endpoint(&[]).await;
+    let kinds: Vec<_> = EventType::ALL.iter().copied().cycle().take(25).collect();
+    for kind in &kinds {
+        scene.tell(*kind).await;
+    }
+    scene.send_due().await;
+    let told: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+    assert_eq!(scene.receiver.types(), told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_tried_again_by_the_schedule_and_then_given_up() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    scene.receiver.always(Reply::Status(500));
+    scene.tell(EventType::KeyCreated).await;
+    scene.send_due().await;
+    let hour = 3_600;
+    let schedule = [
+        5,
+        300,
+        1_800,
+        2 * hour,
+        5 * hour,
+        10 * hour,
+        14 * hour,
+        20 * hour,
+        24 * hour,
+    ];
+    for (tried, pause) in schedule.into_iter().enumerate() {
+        assert_eq!(scene.receiver.received().len(), tried + 1);
+        let delivery = scene.deliveries(endpoint).await.remove(0);
+        assert_eq!(delivery.state, DeliveryState::Waiting);
+        let wait = delivery.next_at - scene.app.webhooks.clock.now();
+        let planned = time::Duration::seconds(pause);
+        assert!(planned <= wait && wait < planned * 1.1, "{wait} for {planned}");
+        // Not before its time.
+        scene.advance(u64::try_from(pause).unwrap() - 1);
+        scene.send_due().await;
+        assert_eq!(scene.receiver.received().len(), tried + 1);
+        scene.advance(u64::try_from(pause).unwrap() / 10 + 2);
+        scene.send_due().await;
+    }
+    let received = scene.receiver.received();
+    assert_eq!(received.len(), 10);
+    let delivery = scene.deliveries(endpoint).await.remove(0);
+    assert_eq!(delivery.state, DeliveryState::Failed);
+    let attempts = scene.webhooks().attempts(delivery.id, None, 4).await.unwrap();
+    assert_eq!(attempts.items.len(), 4);
+    let rest = scene
+        .webhooks()
+        .attempts(delivery.id, attempts.next, 100)
+        .await
+        .unwrap();
+    assert_eq!((rest.items.len(), rest.next), (6, None));
+    // The same message each time, signed for the time of the attempt.
+    assert!(
+        received
+            .iter()
+            .all(|one| one.headers["webhook-id"] == received[0].headers["webhook-id"])
+    );
+    assert!(
+        received
+            .windows(2)
+            .all(|pair| pair[0].headers["webhook-timestamp"] != pair[1].headers["webhook-timestamp"])
+    );
+    scene.advance(30 * 24 * 3_600);
+    scene.send_due().await;
+    assert_eq!(scene.receiver.received().len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_may_ask_to_be_left_alone() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    let head = "HTTP/1.1 503 Busy\r\nretry-after: 7200".to_owned();
+    scene.receiver.answers([Reply::Whole(head, String::new())]);
+    scene.tell(EventType::KeyCreated).await;
+    scene.send_due().await;
+    let wait = scene.deliveries(endpoint).await[0].next_at - scene.app.webhooks.clock.now();
+    assert!(wait >= time::Duration::hours(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_a_failure_and_is_not_followed() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    for status in [301, 302, 303, 307, 308] {
+        let to = scene.receiver.url("/elsewhere");
+        scene.receiver.answers([Reply::Whole(
+            format!("HTTP/1.1 {status} There\r\nlocation: {to}"),
+            String::new(),
+        )]);
+        scene.tell(EventType::KeyCreated).await;
+        scene.send_due().await;
+        let delivery = scene.deliveries(endpoint).await.remove(0);
+        assert_eq!(delivery.state, DeliveryState::Waiting);
+        assert_eq!(delivery.last.unwrap().status, Some(status));
+    }
+    let received = scene.receiver.received();
+    assert_eq!(received.len(), 5);
+    assert!(received.iter().all(|one| one.line.contains("/hooks")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gone_switches_the_endpoint_off_and_its_owner_is_told() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    scene.receiver.answers([Reply::Status(500), Reply::Status(410)]);
+    scene.tell(EventType::KeyCreated).await;
+    scene.tell(EventType::KeyRevoked).await;
+    scene.send_due().await;
+    let found = scene
+        .webhooks()
+        .endpoint(scene.home.1, endpoint)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        found.disabled.map(|(_, reason)| reason),
+        Some(DisabledReason::Gone)
+    );
+    let deliveries = scene.deliveries(endpoint).await;
+    assert!(
+        deliveries
+            .iter()
+            .all(|delivery| delivery.state == DeliveryState::Failed)
+    );
+    assert_eq!(
+        scene.trail(endpoint).await,
+        ["webhook.created", "webhook.switched_off"]
+    );
+    let mail = scene.mail().await;
+    assert_eq!(mail.len(), 1, "{mail:?}");
+    assert!(mail[0].contains("To: ada@example.com") && mail[0].contains("410 Gone"));
+    // Nothing is sent to it until it is on again.
+    assert!(matches!(
+        scene.redeliver(endpoint, deliveries[0].id).await,
+        Err(WebhookError::Silent)
+    ));
+    scene.tell(EventType::KeyCreated).await;
+    assert!(scene.switch(endpoint, true).await);
+    scene.tell(EventType::KeyLeaked).await;
+    scene.send_due().await;
+    assert_eq!(
+        scene.receiver.types(),
+        ["key.created", "key.revoked", "key.leaked"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_of_nothing_but_failures_switch_it_off_and_one_success_begins_anew() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    scene.receiver.always(Reply::Status(500));
+    let given_up = async || {
+        scene.tell(EventType::KeyCreated).await;
+        for _ in 0..10 {
+            scene.send_due().await;
+            scene.advance(27 * 3_600);
+        }
+    };
+    let failing = async || {
+        let found = scene
+            .webhooks()
+            .endpoint(scene.home.1, endpoint)
+            .await
+            .unwrap()
+            .unwrap();
+        (
+            found.failing_since.is_some(),
+            found.disabled.map(|(_, reason)| reason),
+        )
+    };
+    // Fails on the fifth day, but for one that is taken in between.
+    scene.tell(EventType::KeyCreated).await;
+    scene.send_due().await;
+    scene.advance(5 * 24 * 3_600);
+    assert_eq!(failing().await, (true, None));
+    scene.receiver.always(Reply::Status(204));
+    scene.send_due().await;
+    assert_eq!(failing().await, (false, None));
+    scene.receiver.always(Reply::Status(500));
+    given_up().await;
+    assert_eq!(failing().await, (true, Some(DisabledReason::Failing)));
+    assert!(scene.mail().await[0].contains("switched off"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispatcher_that_dies_between_claim_and_answer_leaves_it_to_another() {
+    let scene = Scene::with(2, |_| {}).await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    scene.receiver.answers([Reply::Silence]);
+    scene.tell(EventType::KeyCreated).await;
+    let dispatching = scene.webhooks().start();
+    until("it is under way", async || scene.receiver.received().len() == 1).await;
+    assert_eq!(scene.deliveries(endpoint).await[0].state, DeliveryState::UnderWay);
+    drop(dispatching);
+    // While the claim holds, nobody else is at it.
+    let other = scene.app.nodes[1].app.webhooks.start();
+    scene.tell(EventType::KeyRevoked).await;
+    other.stop().await;
+    assert_eq!(scene.receiver.received().len(), 1);
+    scene.advance(120);
+    let other = scene.app.nodes[1].app.webhooks.start();
+    until("both are sent", async || scene.due().await == 0).await;
+    other.stop().await;
+    assert_eq!(
+        scene.receiver.types(),
+        ["key.created", "key.revoked", "key.created"]
+    );
+    assert!(
+        scene
+            .deliveries(endpoint)
+            .await
+            .iter()
+            .all(|one| one.state == DeliveryState::Delivered)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_send_each_message_once() {
+    let scene = Scene::with(2, |_| {}).await;
+    for _ in 0..5 {
+        scene.endpoint(&[]).await;
+    }
+    let dispatching: Vec<_> = scene
+        .app
+        .nodes
+        .iter()
+        .map(|node| node.app.webhooks.start())
+        .collect();
+    for _ in 0..20 {
+        scene.tell(EventType::KeyCreated).await;
+    }
+    until("all is sent", async || scene.due().await == 0).await;
+    for dispatching in dispatching {
+        dispatching.stop().await;
+    }
+    assert_eq!(scene.receiver.received().len(), 100);
+    assert_eq!(scene.number("SELECT count(*) FROM webhook_attempts").await, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_does_not_answer_is_given_up_and_keeps_nobody_waiting() {
+    let scene = Scene::with(1, |config| {
+        config.webhooks.timeout = claviger::config::Span::seconds(1);
+        config.webhooks.concurrency = 2;
+    })
+    .await;
+    let (endpoint, _) = scene.endpoint(&[EventType::KeyCreated]).await;
+    scene.receiver.answers([Reply::Silence]);
+    scene.tell(EventType::KeyCreated).await;
+    scene.send_due().await;
+    let delivery = scene.deliveries(endpoint).await.remove(0);
+    assert_eq!(delivery.state, DeliveryState::Waiting);
+    assert_eq!(
+        delivery.last.unwrap().error.as_deref(),
+        Some("no answer within 1 seconds")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_is_kept_in_part_and_a_strange_one_as_text() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    let long = format!("a\0b{}", "x".repeat(100_000));
+    scene
+        .receiver
+        .answers([Reply::Whole("HTTP/1.1 200 Fine".to_owned(), long)]);
+    scene.tell(EventType::KeyCreated).await;
+    scene.send_due().await;
+    let answer = scene
+        .deliveries(endpoint)
+        .await
+        .remove(0)
+        .last
+        .unwrap()
+        .answer
+        .unwrap();
+    assert!(answer.starts_with("a\u{fffd}bxxx") && answer.chars().count() == 2_048);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_can_be_sent_again_with_the_same_id() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    let (other, _) = scene.endpoint(&[EventType::KeyLeaked]).await;
+    scene.tell(EventType::KeyCreated).await;
+    scene.send_due().await;
+    let delivery = scene.deliveries(endpoint).await.remove(0);
+    scene.redeliver(endpoint, delivery.id).await.unwrap();
+    scene.send_due().await;
+    let received = scene.receiver.received();
+    assert_eq!(received.len(), 2);
+    assert_eq!(
+        received[0].headers["webhook-id"],
+        received[1].headers["webhook-id"]
+    );
+    assert!(matches!(
+        scene.redeliver(other, delivery.id).await,
+        Err(WebhookError::NoDelivery)
+    ));
+    assert_eq!(
+        scene.trail(endpoint).await,
+        ["webhook.created", "webhook.redelivered"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_goes_to_one_endpoint_whatever_it_wants() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[EventType::KeyLeaked]).await;
+    scene.endpoint(&[]).await;
+    scene.test(endpoint).await.unwrap();
+    scene.send_due().await;
+    assert_eq!(scene.receiver.types(), ["webhook.test"]);
+    assert_eq!(scene.trail(endpoint).await, ["webhook.created", "webhook.tested"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_secret_that_signs_nothing_is_sent_until_there_is_one() {
+    let scene = Scene::start().await;
+    let (endpoint, secret) = scene.endpoint(&[]).await;
+    let now = scene.app.webhooks.clock.now();
+    let mut transaction = scene.app.db.begin().await.unwrap();
+    let leaked = claviger::webhooks::secret_by_digest(&mut transaction, &secret.value.digest())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (leaked.endpoint, leaked.secret, leaked.app),
+        (endpoint, secret.id, scene.home.1)
+    );
+    for first in [true, false] {
+        let ended = leaked
+            .end(&mut transaction, scene.home.0, now, By::OPERATOR)
+            .await
+            .unwrap();
+        assert_eq!(ended, first);
+    }
+    transaction.commit().await.unwrap();
+    scene.tell(EventType::KeyCreated).await;
+    let dispatching = scene.webhooks().start();
+    assert!(matches!(scene.test(endpoint).await, Err(WebhookError::Silent)));
+    dispatching.stop().await;
+    assert!(scene.receiver.received().is_empty());
+    scene.rotate(endpoint, 60).await.unwrap();
+    scene.send_due().await;
+    let received = scene.receiver.received();
+    assert_eq!(received.len(), 1);
+    assert!(!received[0].headers["webhook-signature"].contains(' '));
+    assert_eq!(
+        scene.trail(endpoint).await,
+        ["webhook.created", "secret.leaked", "webhook.secret_rotated"]
+    );
+}
