@@ -16,6 +16,7 @@ use crate::{
     identity::{Identity, Mailer},
     jobs::{Runner, Running},
     keys::{self, Keys, limits::Limiter, usage::Usage},
+    leaks::{self, Leaks},
     oauth::{self, Authority},
     revocation::{self, Revocations},
     server::{BindError, Server, Services},
@@ -57,6 +58,7 @@ pub struct App {
     pub authority: Authority,
     pub keys: Keys,
     pub usage: Usage,
+    pub leaks: Leaks,
     pub webhooks: Webhooks,
     pub runner: Runner,
 }
@@ -191,6 +193,7 @@ impl App {
             mailer: mailer.clone(),
             carrier: Carrier::new(&config.webhooks),
         };
+        let leaks = Leaks::new(authority.clone(), keys.clone(), mailer.clone())?;
         let every = config.jobs.cleanup_interval.duration();
         let mut jobs = vec![revocation::cleanup(every, config.jobs.batch)];
         jobs.push(accounts::cleanup(every, config.jobs.batch));
@@ -198,6 +201,7 @@ impl App {
         jobs.extend(oauth::jobs(&authority));
         jobs.extend(keys::jobs(&keys));
         jobs.extend(usage.jobs());
+        jobs.extend(leaks::jobs(&leaks));
         jobs.extend(webhooks::jobs(&webhooks));
         let runner = Runner::new(db.clone(), clock.clone(), jobs);
         Ok(Self {
@@ -212,6 +216,7 @@ impl App {
             authority,
             keys,
             usage,
+            leaks,
             webhooks,
             runner,
         })
@@ -246,6 +251,7 @@ impl App {
             identity: self.identity.clone(),
             authority: self.authority.clone(),
             keys: self.keys.clone(),
+            leaks: self.leaks.clone(),
             webhooks: self.webhooks.clone(),
             runner: self.runner.clone(),
         }

@@ -130,6 +130,7 @@ diesel::table! {
         hint -> Text,
         expires_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -254,6 +255,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    key_limits_reached (key_id, span) {
+        key_id -> Uuid,
+        span -> Text,
+        began_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     key_notices (key_id, action) {
         key_id -> Uuid,
         action -> Text,
@@ -288,6 +297,8 @@ diesel::table! {
         source -> Text,
         subject_kind -> Text,
         subject_id -> Text,
+        hint -> Text,
+        app_id -> Nullable<Uuid>,
         account_id -> Nullable<Uuid>,
         found_at_url -> Nullable<Text>,
         outcome -> Text,
@@ -574,6 +585,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     grants,
     idempotent_requests,
     jobs,
+    key_limits_reached,
     key_notices,
     key_requests,
     leak_notices,

@@ -43,6 +43,7 @@ impl Collector for State {
             db,
             revocations,
             authority,
+            leaks,
             runner,
             ..
         } = &self.0;
@@ -88,6 +89,23 @@ impl Collector for State {
             "Entries of the revocation log in memory",
             count(revocations.held()),
         )?;
+        let counts = leaks.counts();
+        for (name, help) in [
+            (
+                "leak_reports",
+                "Reports of leaked credentials, by whom and what became of them",
+            ),
+            (
+                "leak_finds",
+                "Strings that were reported, by what they turned out to be",
+            ),
+        ] {
+            let kind = ConstCounter::new(0_u64).metric_type();
+            let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+            for count in counts.iter().filter(|count| count.metric == name) {
+                ConstCounter::new(count.number).encode(metric.encode_family(&count.labels)?)?;
+            }
+        }
         let mut jobs = |name: &str, help: &str, value: fn(&crate::jobs::Tally) -> u64| {
             let kind = ConstCounter::new(0_u64).metric_type();
             let mut metric = encoder.encode_descriptor(name, help, None, kind)?;

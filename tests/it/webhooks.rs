@@ -12,7 +12,7 @@ mod events;
 mod libraries;
 mod outward;
 
-mod receiver;
+pub mod receiver;
 
 use std::time::Duration;
 

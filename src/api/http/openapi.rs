@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{apps, forward_auth, key_changes, keys, scopes, verify};
+use super::{apps, forward_auth, key_changes, keys, leaks, scopes, verify};
 use crate::oauth::Authority;
 
 /// All that programs can call below `/v1`.
@@ -44,10 +44,13 @@ use crate::oauth::Authority;
         apps::delete,
         apps::clients,
         scopes::list,
+        leaks::report,
+        leaks::github,
     ),
     tags(
         (name = "verification", description = "For services and proxies that ask about each request"),
         (name = "keys", description = "API keys"),
+        (name = "leaks", description = "Credentials that somebody found in public"),
         (name = "apps", description = "Apps, and what their keys may do"),
     ),
     modifiers(&Credentials),
@@ -71,6 +74,7 @@ impl Modify for Credentials {
                 "Ask whether API keys are good, and count their use",
             ),
             ("keys:manage", "Make, change and revoke API keys"),
+            ("leaks:report", "Report leaked credentials"),
         ]);
         let flow = AuthorizationCode::new("/oauth/authorize", "/oauth/token", scopes);
         components.add_security_scheme(
