@@ -74,24 +74,19 @@ fn letter(user: &User, told: &[Told<'_>]) -> Letter {
             many.len()
         ),
     };
-    let mut text = format!("Hello {},\n\n", user.name);
-    for told in told.iter().take(MOST) {
-        text.push_str(&told.sentence());
-        text.push_str("\n\n");
-    }
-    if let Some(more @ 1..) = told.len().checked_sub(MOST) {
-        text.push_str(&format!("And {more} more: see the pages of your apps.\n\n"));
-    }
-    let kinds: Vec<Kind> = Kind::ALL.to_vec();
-    for kind in kinds {
-        for of_person in [false, true] {
-            let applies = |told: &Told<'_>| told.known.kind == kind && told.of_person == of_person;
-            if let Some(told) = told.iter().find(|told| applies(told)) {
-                text.push_str(told.advice());
-                text.push('\n');
-            }
-        }
-    }
+    let sentences = told.iter().take(MOST).map(Told::sentence);
+    let more = told.len().checked_sub(MOST).filter(|more| *more > 0);
+    let more = more.map(|more| format!("And {more} more: see the pages of your apps."));
+    let paragraphs: Vec<String> = sentences.chain(more).collect();
+    let mut advice: Vec<&str> = told.iter().map(Told::advice).collect();
+    advice.sort_unstable();
+    advice.dedup();
+    let text = format!(
+        "Hello {},\n\n{}\n\n{}\n",
+        user.name,
+        paragraphs.join("\n\n"),
+        advice.join("\n")
+    );
     Letter {
         to: user.email.clone(),
         subject,

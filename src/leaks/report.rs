@@ -276,7 +276,7 @@ impl Leaks {
             let record: Record = by
                 .done(now, action, known.subject.clone())
                 .account(known.account)
-                .detail("kind", known.kind.words())
+                .detail("what", known.kind.words())
                 .detail("name", known.name.as_str())
                 .detail("hint", known.hint.as_str())
                 .detail("found_at", report.found_at.as_deref())

@@ -71,13 +71,13 @@ impl From<ReportError> for ApiError {
 
 async fn take(
     leaks: &Leaks,
-    reported: Vec<Found>,
+    found: Vec<Found>,
     notice: Option<[u8; 32]>,
     reporter: Reporter<'_>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut answers = Vec::with_capacity(reported.len());
-    let mut finds = Vec::with_capacity(reported.len());
-    for Found { token, kind, url, .. } in reported {
+    let mut answers = Vec::with_capacity(found.len());
+    let mut finds = Vec::with_capacity(found.len());
+    for Found { token, kind, url, .. } in found {
         let token = Token::from(token);
         answers.push((encode_hex(&token.digest()), kind));
         finds.push(Find { token, url });
@@ -183,14 +183,14 @@ pub(super) async fn github(
 )]
 pub(super) async fn report(
     caller: Called<ToReportLeaks>,
-    reported: Body<Vec<Found>, LARGEST>,
+    found: Body<Vec<Found>, LARGEST>,
     leaks: Data<Leaks>,
 ) -> Result<HttpResponse, ApiError> {
     let reporter = Reporter {
         source: "scanner",
         by: caller.asker().by,
     };
-    take(&leaks, reported.value, None, reporter).await
+    take(&leaks, found.value, None, reporter).await
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::ClientKind;
+use super::{ClientKind, LeakRow};
 use crate::web::page::{Choice, Field, Frame, Moment};
 
 /// One app in the list.
@@ -178,6 +178,8 @@ pub struct AppPage {
     pub account: String,
     pub created: Moment,
     pub clients: Vec<ClientRow>,
+    /// What was found of it in public, the last first.
+    pub leaks: Vec<LeakRow>,
     /// Whether the reader's role lets them rename it and register clients.
     pub can_edit: bool,
     pub can_delete: bool,
@@ -211,6 +213,7 @@ impl AppPage {
                 ),
                 client("cli_two", "Fieldnotes for iPhone", ClientKind::Public, None),
             ],
+            leaks: LeakRow::sample(),
             can_edit: true,
             can_delete: true,
         }
@@ -220,6 +223,7 @@ impl AppPage {
     pub fn sample_empty() -> Self {
         Self {
             clients: Vec::new(),
+            leaks: Vec::new(),
             ..Self::sample()
         }
     }

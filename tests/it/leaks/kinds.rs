@@ -148,6 +148,9 @@ async fn whatever_is_found_is_refused_by_every_node_when_the_answer_comes() {
         "{mails}"
     );
 
+    let person = "A token with which Weather Watch reaches your account was found at";
+    assert!(mails.contains(person), "{mails}");
+
     let dump = world.dump().await;
     assert!(dump.contains(WHERE), "there was something to search");
     for token in [value.as_str(), &secret, &old, &access, webhook] {
@@ -173,6 +176,17 @@ async fn one_key_is_told_of_in_one_sentence_and_by_an_event() {
         key.settings.name.as_str()
     );
     assert!(mail.contains(&sentence), "{mail}");
+    let page = scene
+        .world
+        .browser()
+        .await
+        .get(&format!("/apps/{}", scene.world.first_app))
+        .await;
+    let shown = page.text();
+    assert!(
+        shown.contains("Found in public") && shown.contains(&key.hint) && shown.contains(WHERE),
+        "{shown}"
+    );
     let payloads =
         "SELECT string_agg(payload, ' ' ORDER BY id) FROM webhook_messages WHERE event_type = 'key.leaked'";
     let told: String = scene
