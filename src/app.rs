@@ -69,6 +69,8 @@ const READ_KEYS_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often what is held of limits and nobody asks for is given back.
 const SWEEP_LIMITS_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked how many webhooks wait.
+const LOOK_AT_BACKLOG_EVERY: Duration = Duration::from_secs(15);
 /// How often apps are told of keys that have used up a limit.
 const TELL_REACHED_EVERY: Duration = Duration::from_secs(5);
 
@@ -101,6 +103,7 @@ impl App {
         Self::assemble(config, clock, entropy, database, false).await
     }
 
+    #[allow(clippy::too_many_lines, reason = "each part is put in its place, once")]
     async fn assemble(
         config: Arc<Config>,
         clock: Clock,
@@ -192,6 +195,7 @@ impl App {
             config: config.clone(),
             mailer: mailer.clone(),
             carrier: Carrier::new(&config.webhooks),
+            tally: webhooks::Tally::default(),
         };
         let leaks = Leaks::new(authority.clone(), keys.clone(), mailer.clone())?;
         let every = config.jobs.cleanup_interval.duration();
@@ -267,6 +271,7 @@ impl App {
             (SWEEP_EVERY, Chore::Sweep),
             (SWEEP_LIMITS_EVERY, Chore::SweepLimits),
             (TELL_REACHED_EVERY, Chore::TellReached),
+            (LOOK_AT_BACKLOG_EVERY, Chore::LookAtBacklog),
         ] {
             let (app, mut stopped) = (self.clone(), stopped.clone());
             tasks.spawn(async move {
@@ -298,6 +303,7 @@ impl App {
             Chore::ReadKeys => self.read_keys().await,
             Chore::SweepLimits => self.keys.sweep_limits().await,
             Chore::TellReached => self.keys.tell_reached().await,
+            Chore::LookAtBacklog => self.webhooks.look_at_backlog().await,
             Chore::Sweep => {
                 let swept = self.authority.sweep_access_tokens();
                 tracing::debug!(swept, "expired access tokens forgotten");
@@ -347,6 +353,7 @@ enum Chore {
     Sweep,
     SweepLimits,
     TellReached,
+    LookAtBacklog,
 }
 
 /// What runs beside the requests.

@@ -50,6 +50,7 @@ pub(super) async fn run(config: Config, environment: &Environment) -> Result<(),
     findings.push(("issuer", issuer::look(&config).await));
     findings.push(("TLS", tls(&config)));
     findings.push(("mail", mail(&config).await));
+    findings.push(("webhooks", webhooks(&config)));
     let mut failed = 0;
     for (what, finding) in &findings {
         let (word, text) = match finding {
@@ -128,6 +129,18 @@ async fn derived_keys(urls: &app::DatabaseUrls, masters: &[String]) -> Finding {
              keys list` shows what hangs on the old"
         )),
         None => Well("all come from the newest master key".to_owned()),
+    }
+}
+
+fn webhooks(config: &Config) -> Finding {
+    if config.webhooks.allow_private_addresses {
+        Warn(
+            "go to private addresses and over plain http too: whoever has an app can make this server call what only it \
+             can reach; set webhooks.allow_private_addresses to false"
+                .to_owned(),
+        )
+    } else {
+        Well("go over https to addresses on the internet alone".to_owned())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     accounts::{self, Permission},
     audit::By,
     revocation::{Reason, Revocation, Subject},
-    types::{ApiKeyId, AppId, Fault, UserId},
+    types::{AccountId, ApiKeyId, AppId, Fault, UserId},
 };
 
 /// How far somebody reaches.
@@ -124,6 +124,14 @@ pub(super) async fn permit(
     }
 }
 
+/// Whoever asked for an app and not for a key is told so.
+pub(super) fn no_app(error: KeyError) -> KeyError {
+    match error {
+        KeyError::NotFound => KeyError::NoApp,
+        other => other,
+    }
+}
+
 /// The app that keys are made in, held, if the asker may make them there.
 pub(super) async fn held_app(
     connection: &mut AsyncPgConnection,
@@ -135,14 +143,30 @@ pub(super) async fn held_app(
         .ok_or(KeyError::NoApp)?;
     permit(connection, asker, app, Some(Permission::WriteKeys))
         .await
-        .map_err(|error| match error {
-            KeyError::NotFound => KeyError::NoApp,
-            other => other,
-        })?;
+        .map_err(no_app)?;
     Ok(policy)
 }
 
 impl Keys {
+    /// The account of an app that the asker reaches, if they may do that to what is the app's.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NoApp`] if it is not theirs to see, [`KeyError::Forbidden`].
+    pub async fn account_of(
+        &self,
+        app: AppId,
+        permission: Option<Permission>,
+        asker: Asker<'_>,
+    ) -> Result<AccountId, KeyError> {
+        let mut connection = self.db.connection().await?;
+        permit(&mut connection, &asker, app, permission)
+            .await
+            .map_err(no_app)?;
+        let found = accounts::app(&mut connection, app).await?;
+        found.map(|app| app.account_id).ok_or(KeyError::NoApp)
+    }
+
     /// Ends an act that changed or revoked keys: when this returns, no node answers from an older copy.
     pub(super) async fn commit(
         &self,

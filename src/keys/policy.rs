@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
-use super::{AppPolicy, Asker, KeyError, Keys, Reach, act::permit, coverage::covers, store};
+use super::{
+    AppPolicy, Asker, KeyError, Keys, Reach,
+    act::{no_app, permit},
+    coverage::covers,
+    store,
+};
 use crate::{
     accounts::Permission,
     audit::{Action, Subject},
@@ -89,13 +94,6 @@ impl Keys {
         self.commit(transaction, &[revocation::Subject::App(app)], Reason::Changed)
             .await?;
         Ok(policy)
-    }
-}
-
-fn no_app(error: KeyError) -> KeyError {
-    match error {
-        KeyError::NotFound => KeyError::NoApp,
-        other => other,
     }
 }
 

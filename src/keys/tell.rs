@@ -35,7 +35,7 @@ impl ApiKey {
         let mut data = json!({
             "key_id": self.id,
             "name": self.settings.name.as_str(),
-            "hint": self.hint,
+            "display_hint": self.hint,
             "kind": self.kind.name(),
             "environment": self.environment,
             "scopes": self.settings.scopes.to_strings(),

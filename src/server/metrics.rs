@@ -14,6 +14,7 @@ use prometheus_client::{
 };
 
 use super::{Services, measure::HttpMetrics};
+use crate::leaks::Count;
 
 pub(super) struct Metrics {
     registry: Registry,
@@ -44,6 +45,7 @@ impl Collector for State {
             revocations,
             authority,
             leaks,
+            webhooks,
             runner,
             ..
         } = &self.0;
@@ -89,23 +91,31 @@ impl Collector for State {
             "Entries of the revocation log in memory",
             count(revocations.held()),
         )?;
-        let counts = leaks.counts();
-        for (name, help) in [
-            (
-                "leak_reports",
-                "Reports of leaked credentials, by whom and what became of them",
-            ),
-            (
-                "leak_finds",
-                "Strings that were reported, by what they turned out to be",
-            ),
-        ] {
-            let kind = ConstCounter::new(0_u64).metric_type();
-            let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
-            for count in counts.iter().filter(|count| count.metric == name) {
-                ConstCounter::new(count.number).encode(metric.encode_family(&count.labels)?)?;
-            }
+        gauge(
+            "webhooks_waiting",
+            "Webhooks that wait to be sent, of all nodes",
+            number(webhooks.tally.waiting()),
+        )?;
+        gauge(
+            "webhooks_late_seconds",
+            "For how long the first of them has been due",
+            number(webhooks.tally.late_by()),
+        )?;
+        let given_up = ConstCounter::new(webhooks.tally.given_up());
+        let help = "Webhooks that this node has given up";
+        given_up.encode(encoder.encode_descriptor(
+            "webhooks_given_up",
+            help,
+            None,
+            given_up.metric_type(),
+        )?)?;
+        let help = "Attempts of this node to deliver a webhook, by how they went";
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let mut attempts = encoder.encode_descriptor("webhook_attempts", help, None, kind)?;
+        for (outcome, count) in webhooks.tally.attempts() {
+            ConstCounter::new(count).encode(attempts.encode_family(&[("outcome", outcome.name())])?)?;
         }
+        of_leaks(&leaks.counts(), &mut encoder)?;
         let mut jobs = |name: &str, help: &str, value: fn(&crate::jobs::Tally) -> u64| {
             let kind = ConstCounter::new(0_u64).metric_type();
             let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
@@ -129,8 +139,32 @@ impl Collector for State {
     }
 }
 
-fn count(number: usize) -> f64 {
-    u32::try_from(number).map_or(f64::INFINITY, f64::from)
+fn of_leaks(counts: &[Count], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    for (name, help) in [
+        (
+            "leak_reports",
+            "Reports of leaked credentials, by whom and what became of them",
+        ),
+        (
+            "leak_finds",
+            "Strings that were reported, by what they turned out to be",
+        ),
+    ] {
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+        for own in counts.iter().filter(|own| own.metric == name) {
+            ConstCounter::new(own.number).encode(metric.encode_family(&own.labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn count(size: usize) -> f64 {
+    u64::try_from(size).map_or(f64::INFINITY, number)
+}
+
+fn number(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }
 
 pub(super) fn routes(routes: &mut ServiceConfig) {

@@ -5,16 +5,12 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{
-    Attempt, DisabledReason, EndpointUrl, Webhooks,
+    Attempt, DisabledReason, EndpointUrl, Outcome, Webhooks,
     carrier::{Answer, Parcel, Undelivered},
-    secrets::place,
     sign::sign,
     store::{self, Claimed, Finish, Then},
 };
-use crate::{
-    crypto::Purpose,
-    types::{Entropy, Fault},
-};
+use crate::types::{Entropy, Fault};
 
 /// How long after each failure it is tried again (Standard Webhooks 1.0.0, "Deliverability and reliability"); after the
 /// last one it is given up.
@@ -68,6 +64,13 @@ impl Webhooks {
             Ok(answer) => self.after_failure(claimed, answer.retry_after, now),
             Err(_) => self.after_failure(claimed, None, now),
         };
+        let how = match &outcome {
+            Ok(_) if then == Then::Delivered => Outcome::Delivered,
+            Ok(answer) if answer.status == GONE => Outcome::Gone,
+            Ok(_) => Outcome::Refused,
+            Err(_) => Outcome::Unanswered,
+        };
+        self.tally.count(how, then == Then::GivenUp);
         let attempt = attempt(outcome, at, now);
         tracing::debug!(delivery = %claimed.id, status = attempt.status, error = attempt.error, ?then, "webhook sent");
         self.write_down(&Finish {
@@ -90,13 +93,8 @@ impl Webhooks {
         let (id, timestamp) = (claimed.message.to_string(), at.unix_timestamp());
         let mut signatures = Vec::with_capacity(sealed.len());
         for (secret_id, sealed) in sealed {
-            let secret = self
-                .keyring
-                .open(Purpose::WebhookSecret, &place(secret_id), &sealed);
-            let signature = secret
-                .as_ref()
-                .and_then(|secret| str::from_utf8(secret).ok())
-                .and_then(|secret| sign(secret, &id, timestamp, &claimed.payload))
+            let secret = self.open(secret_id, &sealed)?;
+            let signature = sign(secret.expose(), &id, timestamp, &claimed.payload)
                 .ok_or_else(|| Fault::inconsistent("webhook_secrets", "sealed", secret_id))?;
             signatures.push(signature);
         }

@@ -1,7 +1,7 @@
 //! Endpoints: added, changed, removed, looked at.
 
+use diesel_async::AsyncPgConnection;
 use serde_json::json;
-use time::OffsetDateTime;
 
 use super::{
     Attempt, Cursor, Delivery, Endpoint, Message, NewSecret, Page, Secret, Settings, WebhookError, Webhooks,
@@ -10,9 +10,7 @@ use super::{
 use crate::{
     accounts,
     audit::{Action, By, Subject},
-    types::{
-        AccountId, AppId, Fault, WebhookDeliveryId, WebhookEndpointId, WebhookMessageId, WebhookSecretId,
-    },
+    types::{AccountId, AppId, Fault, WebhookDeliveryId, WebhookEndpointId, WebhookSecretId},
 };
 
 fn types_of(settings: &Settings) -> serde_json::Value {
@@ -24,94 +22,110 @@ fn types_of(settings: &Settings) -> serde_json::Value {
 }
 
 impl Webhooks {
-    /// Adds an endpoint to an app that may have so many, under an id that is new or was meant for this one. Its secret is in
-    /// this answer and nowhere else.
+    /// An endpoint of an app, held until the caller's transaction ends, so that it stays as it is and its secrets too.
     ///
     /// # Errors
     ///
-    /// [`WebhookError::NotFound`] if the app is gone, [`WebhookError::TooMany`], [`WebhookError::Again`].
+    /// [`WebhookError::NotFound`] if it is gone.
+    pub async fn hold(
+        &self,
+        transaction: &mut AsyncPgConnection,
+        app: AppId,
+        id: WebhookEndpointId,
+    ) -> Result<Endpoint, WebhookError> {
+        store::held(transaction, app, id)
+            .await?
+            .ok_or(WebhookError::NotFound)
+    }
+
+    /// Adds an endpoint to an app that may have so many, in the caller's transaction, under an id that is new or was meant
+    /// for this one. Its first secret has the same id; its value is in this answer, and can be had again only by
+    /// [`Webhooks::value_again`].
+    ///
+    /// # Errors
+    ///
+    /// [`WebhookError::NoApp`] if the app is gone, [`WebhookError::TooMany`], [`WebhookError::Again`].
     pub async fn add(
         &self,
+        transaction: &mut AsyncPgConnection,
         id: WebhookEndpointId,
         (account, app): (AccountId, AppId),
         settings: &Settings,
         by: By<'_>,
     ) -> Result<NewSecret, WebhookError> {
         let now = self.clock.now();
-        let mut transaction = self.db.begin().await?;
         // Held, so that the app is not deleted under it, and of two who add the last endpoint at once, one does.
-        if !accounts::lock_app(&mut transaction, app).await? {
-            return Err(WebhookError::NotFound);
+        if !accounts::lock_app(transaction, app).await? {
+            return Err(WebhookError::NoApp);
         }
-        if !store::insert(&mut transaction, id, app, settings, now).await? {
+        if !store::insert(transaction, id, app, settings, now).await? {
             return Err(WebhookError::Again);
         }
         let most = self.config.webhooks.endpoints_per_app;
-        if store::count(&mut transaction, app).await? > i64::from(most) {
+        if store::count(transaction, app).await? > i64::from(most) {
             return Err(WebhookError::TooMany(most));
         }
-        let secret_id = WebhookSecretId::new(&self.clock, &self.entropy);
-        let secret = self.mint(&mut transaction, id, secret_id, now).await?;
+        let secret_id = WebhookSecretId::from_uuid(id.uuid());
+        let secret = self.mint(transaction, id, secret_id, now).await?;
         by.done(now, Action::WebhookEndpointCreated, Subject::WebhookEndpoint(id))
             .account(account)
             .detail("app", app.to_string())
             .detail("url", settings.url.as_str())
             .detail("event_types", types_of(settings))
-            .write(&mut transaction)
+            .write(transaction)
             .await?;
-        transaction.commit().await?;
         Ok(secret)
     }
 
-    /// Changes an endpoint, if it is as it was at `unchanged`, where that is given. What waits for it goes where it is now.
+    /// Changes an endpoint to what `change` makes of its settings, in the caller's transaction. `version` is that of the
+    /// endpoint which the asker saw, if they say. What waits for it goes where it is now.
     ///
     /// # Errors
     ///
     /// [`WebhookError::NotFound`] if it is gone, [`WebhookError::Changed`].
     pub async fn edit(
         &self,
+        transaction: &mut AsyncPgConnection,
         id: WebhookEndpointId,
         (account, app): (AccountId, AppId),
-        settings: &Settings,
-        unchanged: Option<OffsetDateTime>,
+        version: Option<&str>,
+        change: impl FnOnce(&mut Settings),
         by: By<'_>,
     ) -> Result<(), WebhookError> {
-        let now = self.clock.now();
-        let mut transaction = self.db.begin().await?;
-        if !store::lock_endpoint(&mut transaction, app, id).await? {
-            return Err(WebhookError::NotFound);
-        }
-        if !store::edit(&mut transaction, app, id, settings, unchanged, now).await? {
+        let was = self.hold(transaction, app, id).await?;
+        if version.is_some_and(|version| version != was.version()) {
             return Err(WebhookError::Changed);
         }
+        let mut settings = was.settings.clone();
+        change(&mut settings);
+        if settings == was.settings {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        store::edit(transaction, id, &settings, now).await?;
         by.done(now, Action::WebhookEndpointChanged, Subject::WebhookEndpoint(id))
             .account(account)
             .detail("url", settings.url.as_str())
-            .detail("event_types", types_of(settings))
-            .write(&mut transaction)
+            .detail("event_types", types_of(&settings))
+            .write(transaction)
             .await?;
-        transaction.commit().await?;
         Ok(())
     }
 
-    /// Removes an endpoint with its secrets and all that waits for it.
+    /// Removes an endpoint with its secrets and all that waits for it, in the caller's transaction.
     ///
     /// # Errors
     ///
     /// [`WebhookError::NotFound`] if it is gone.
     pub async fn delete(
         &self,
+        transaction: &mut AsyncPgConnection,
         id: WebhookEndpointId,
         (account, app): (AccountId, AppId),
         by: By<'_>,
     ) -> Result<(), WebhookError> {
-        let mut transaction = self.db.begin().await?;
-        let endpoint = store::endpoint(&mut transaction, app, id)
-            .await?
-            .ok_or(WebhookError::NotFound)?;
-        if !store::delete(&mut transaction, app, id).await? {
-            return Err(WebhookError::NotFound);
-        }
+        let endpoint = self.hold(transaction, app, id).await?;
+        store::delete(transaction, id).await?;
         by.done(
             self.clock.now(),
             Action::WebhookEndpointDeleted,
@@ -119,9 +133,8 @@ impl Webhooks {
         )
         .account(account)
         .detail("url", endpoint.settings.url.as_str())
-        .write(&mut transaction)
+        .write(transaction)
         .await?;
-        transaction.commit().await?;
         Ok(())
     }
 
@@ -131,7 +144,7 @@ impl Webhooks {
     ///
     /// If the database is out of reach.
     pub async fn endpoints(&self, app: AppId) -> Result<Vec<Endpoint>, Fault> {
-        store::endpoints(&mut *self.db.connection().await?, app).await
+        endpoints_of(&mut *self.db.connection().await?, app).await
     }
 
     /// One endpoint of an app.
@@ -150,21 +163,6 @@ impl Webhooks {
     /// If the database is out of reach.
     pub async fn secrets(&self, endpoint: WebhookEndpointId) -> Result<Vec<Secret>, Fault> {
         store::live_secrets(&mut *self.db.connection().await?, endpoint, self.clock.now()).await
-    }
-
-    /// The messages of an app, newest first.
-    ///
-    /// # Errors
-    ///
-    /// If the database is out of reach.
-    pub async fn messages(
-        &self,
-        app: AppId,
-        before: Cursor<WebhookMessageId>,
-        most: usize,
-    ) -> Result<Page<Message, WebhookMessageId>, Fault> {
-        let found = store::messages(&mut *self.db.connection().await?, app, before, one_more(most)).await?;
-        Ok(Page::of(found, most, |message| message.id))
     }
 
     /// The deliveries to an endpoint, newest first, each with its last attempt.
@@ -216,6 +214,15 @@ impl Webhooks {
             next: page.next,
         })
     }
+}
+
+/// The endpoints of an app, oldest first.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn endpoints_of(connection: &mut AsyncPgConnection, app: AppId) -> Result<Vec<Endpoint>, Fault> {
+    store::endpoints(connection, app).await
 }
 
 /// One row more than a page shows tells whether there is a next one.

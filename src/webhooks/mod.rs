@@ -20,12 +20,14 @@ mod send;
 mod sign;
 mod store;
 mod switch;
+mod tally;
 mod tell;
 mod url;
 
 pub use address::is_public;
 pub use carrier::{Carrier, Resolve, SystemResolver};
 pub use dispatch::Dispatching;
+pub use edit::endpoints_of;
 pub use event::{Event, EventType, InvalidEventType};
 pub use jobs::jobs;
 pub use model::{
@@ -34,6 +36,7 @@ pub use model::{
 pub(crate) use outbox::Telling;
 pub use outbox::{enqueue, enqueue_all, forget_app};
 pub use secrets::{LeakedSecret, NewSecret, end_leaked_secrets, secret_digest, secrets_by_digest};
+pub use tally::{Outcome, Tally};
 pub use url::{EndpointUrl, InvalidEndpointUrl};
 
 use std::sync::Arc;
@@ -59,13 +62,18 @@ pub struct Webhooks {
     pub config: Arc<Config>,
     pub mailer: Mailer,
     pub carrier: Carrier,
+    pub tally: Tally,
 }
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    #[error("no such thing")]
+    #[error("there is no such webhook endpoint")]
     NotFound,
+    #[error("there is no such app")]
+    NoApp,
+    #[error("there is no such delivery to this endpoint")]
+    NoDelivery,
     #[error(transparent)]
     Url(#[from] InvalidEndpointUrl),
     #[error(

@@ -58,6 +58,14 @@ pub struct Endpoint {
     pub changed_at: OffsetDateTime,
 }
 
+impl Endpoint {
+    /// The version that a change is made from (RFC 9110 §8.8.3).
+    #[must_use]
+    pub fn version(&self) -> String {
+        format!("{:x}", self.changed_at.unix_timestamp_nanos() / 1_000)
+    }
+}
+
 /// One of the secrets of an endpoint, without itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secret {

@@ -86,14 +86,15 @@ pub async fn end_leaked_secrets(
 }
 
 impl Webhooks {
-    /// Gives an endpoint a new secret, under an id that is new or was meant for this one. Those that sign now go on for
-    /// `overlap`, unless they end before.
+    /// Gives an endpoint a new secret, in the caller's transaction, under an id that is new or was meant for this one. Those
+    /// that sign now go on for `overlap`, unless they end before.
     ///
     /// # Errors
     ///
     /// [`WebhookError::NotFound`] if it is gone, [`WebhookError::TooManySecrets`], [`WebhookError::Again`].
     pub async fn rotate(
         &self,
+        transaction: &mut AsyncPgConnection,
         endpoint: WebhookEndpointId,
         (account, app): (AccountId, AppId),
         id: WebhookSecretId,
@@ -101,13 +102,10 @@ impl Webhooks {
         by: By<'_>,
     ) -> Result<NewSecret, WebhookError> {
         let now = self.clock.now();
-        let mut transaction = self.db.begin().await?;
-        if !store::lock_endpoint(&mut transaction, app, endpoint).await? {
-            return Err(WebhookError::NotFound);
-        }
-        store::end_secrets(&mut transaction, endpoint, now + overlap).await?;
-        let secret = self.mint(&mut transaction, endpoint, id, now).await?;
-        if store::live_secrets(&mut transaction, endpoint, now).await?.len() > MOST {
+        self.hold(transaction, app, endpoint).await?;
+        store::end_secrets(transaction, endpoint, now + overlap).await?;
+        let secret = self.mint(transaction, endpoint, id, now).await?;
+        if store::live_secrets(transaction, endpoint, now).await?.len() > MOST {
             return Err(WebhookError::TooManySecrets);
         }
         by.done(
@@ -118,10 +116,34 @@ impl Webhooks {
         .account(account)
         .detail("secret", id.to_string())
         .detail("overlap_seconds", overlap.as_secs())
-        .write(&mut transaction)
+        .write(transaction)
         .await?;
-        transaction.commit().await?;
         Ok(secret)
+    }
+
+    /// The value of a secret that still signs, for whoever has just made it and lost the answer.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach, or it does not open.
+    pub async fn value_again(
+        &self,
+        endpoint: WebhookEndpointId,
+        secret: WebhookSecretId,
+    ) -> Result<Option<Token>, Fault> {
+        let live = store::live_sealed(&mut *self.db.connection().await?, endpoint, self.clock.now()).await?;
+        let Some((_, sealed)) = live.into_iter().find(|(id, _)| *id == secret) else {
+            return Ok(None);
+        };
+        self.open(secret, &sealed).map(Some)
+    }
+
+    pub(super) fn open(&self, secret: WebhookSecretId, sealed: &[u8]) -> Result<Token, Fault> {
+        self.keyring
+            .open(Purpose::WebhookSecret, &place(secret), sealed)
+            .and_then(|value| String::from_utf8(value.to_vec()).ok())
+            .map(Token::from)
+            .ok_or_else(|| Fault::inconsistent("webhook_secrets", "sealed", secret))
     }
 
     pub(super) async fn mint(

@@ -1,5 +1,6 @@
 //! What a developer sends by hand: a test, or something once more.
 
+use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
 use super::{Kind, WebhookError, Webhooks, event::payload, outbox::Telling, store};
@@ -9,23 +10,23 @@ use crate::{
 };
 
 impl Webhooks {
-    /// Sends an event of the type `webhook.test` to one endpoint, whatever it wants to know.
+    /// Sends an event of the type `webhook.test` to one endpoint, whatever it wants to know, in the caller's transaction and
+    /// under an id that is new.
     ///
     /// # Errors
     ///
     /// [`WebhookError::NotFound`] if the endpoint is gone, [`WebhookError::Silent`].
     pub async fn send_test(
         &self,
+        transaction: &mut AsyncPgConnection,
+        delivery: WebhookDeliveryId,
         endpoint: WebhookEndpointId,
         (account, app): (AccountId, AppId),
         by: By<'_>,
-    ) -> Result<WebhookDeliveryId, WebhookError> {
+    ) -> Result<(), WebhookError> {
         let now = self.clock.now();
-        let mut transaction = self.db.begin().await?;
-        if !store::lock_endpoint(&mut transaction, app, endpoint).await? {
-            return Err(WebhookError::NotFound);
-        }
-        if store::is_silent(&mut transaction, endpoint, now).await? {
+        self.hold(transaction, app, endpoint).await?;
+        if store::is_silent(transaction, endpoint, now).await? {
             return Err(WebhookError::Silent);
         }
         let kind = Kind::Test.name();
@@ -36,43 +37,40 @@ impl Webhooks {
             payload: payload(kind, now, &json!({"endpoint": endpoint}))?,
             at: now,
         };
-        let delivery = WebhookDeliveryId::new(&self.clock, &self.entropy);
-        store::insert_test(&mut transaction, &test, endpoint, delivery.uuid()).await?;
+        store::insert_test(transaction, &test, endpoint, delivery.uuid()).await?;
         by.done(now, Action::WebhookTested, Subject::WebhookEndpoint(endpoint))
             .account(account)
             .detail("message", test.id.to_string())
-            .write(&mut transaction)
+            .write(transaction)
             .await?;
-        transaction.commit().await?;
-        Ok(delivery)
+        Ok(())
     }
 
-    /// Sends a message to an endpoint once more: at once, and if that fails by the schedule from its beginning, or from
+    /// Sends a message to an endpoint once more, when the caller's transaction is committed: at once, and if that fails by the schedule from its beginning, or from
     /// where it is if it still waits.
     ///
     /// # Errors
     ///
-    /// [`WebhookError::NotFound`] if it is gone, [`WebhookError::Silent`], [`WebhookError::UnderWay`].
+    /// [`WebhookError::NotFound`] and [`WebhookError::NoDelivery`] if it is gone, [`WebhookError::Silent`],
+    /// [`WebhookError::UnderWay`].
     pub async fn redeliver(
         &self,
+        transaction: &mut AsyncPgConnection,
         endpoint: WebhookEndpointId,
         (account, app): (AccountId, AppId),
         id: WebhookDeliveryId,
         by: By<'_>,
     ) -> Result<(), WebhookError> {
         let now = self.clock.now();
-        let mut transaction = self.db.begin().await?;
-        if !store::lock_endpoint(&mut transaction, app, endpoint).await? {
-            return Err(WebhookError::NotFound);
-        }
-        let (delivery, message) = store::delivery(&mut transaction, app, id, now)
+        self.hold(transaction, app, endpoint).await?;
+        let (delivery, message) = store::delivery(transaction, app, id, now)
             .await?
             .filter(|(delivery, _)| delivery.endpoint_id == endpoint)
-            .ok_or(WebhookError::NotFound)?;
-        if store::is_silent(&mut transaction, endpoint, now).await? {
+            .ok_or(WebhookError::NoDelivery)?;
+        if store::is_silent(transaction, endpoint, now).await? {
             return Err(WebhookError::Silent);
         }
-        if !store::redeliver(&mut transaction, endpoint, delivery.id, now).await? {
+        if !store::redeliver(transaction, endpoint, delivery.id, now).await? {
             return Err(WebhookError::UnderWay);
         }
         by.done(
@@ -83,9 +81,8 @@ impl Webhooks {
         .account(account)
         .detail("delivery", id.to_string())
         .detail("message", message.id.to_string())
-        .write(&mut transaction)
+        .write(transaction)
         .await?;
-        transaction.commit().await?;
         Ok(())
     }
 }

@@ -5,15 +5,15 @@ mod outbox;
 mod secrets;
 
 pub(in crate::webhooks) use deliveries::{
-    Claimed, Finish, Then, claim, finish, give_up_waiting, listen, next_due, notified, redeliver,
+    Claimed, Finish, Then, backlog, claim, finish, give_up_waiting, listen, next_due, notified, redeliver,
 };
 pub(in crate::webhooks) use endpoints::{
-    Switched, count, delete, disable, edit, enable, endpoint, endpoints, insert, is_silent,
+    Switched, count, delete, disable, edit, enable, endpoint, endpoints, held, insert, is_silent,
 };
-pub(in crate::webhooks) use lists::{attempts, delete_old, deliveries, delivery, messages};
+pub(in crate::webhooks) use lists::{attempts, delete_old, deliveries, delivery};
 pub(crate) use outbox::TellingParts;
 pub(in crate::webhooks) use outbox::{delete_of_app, enqueue, insert_test};
 pub(in crate::webhooks) use secrets::{
     NewRow, by_digests, delete_ended_secrets, end_secrets, end_these_secrets, insert_secret, live_sealed,
-    live_secrets, lock_endpoint, lock_endpoints, reseal_secrets,
+    live_secrets, lock_endpoints, reseal_secrets,
 };

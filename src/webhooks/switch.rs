@@ -10,21 +10,20 @@ use crate::{
 };
 
 impl Webhooks {
-    /// Switches an endpoint off: nothing more is sent to it, but what is under way. Says whether it was on.
+    /// Switches an endpoint off, in the caller's transaction: nothing more is sent to it, but what is under way. Says whether
+    /// it was on.
     ///
     /// # Errors
     ///
     /// [`WebhookError::NotFound`] if it is gone.
     pub async fn switch_off(
         &self,
+        transaction: &mut AsyncPgConnection,
         id: WebhookEndpointId,
         (_, app): (AccountId, AppId),
         by: By<'_>,
     ) -> Result<bool, WebhookError> {
-        let mut transaction = self.db.begin().await?;
-        if !store::lock_endpoint(&mut transaction, app, id).await? {
-            return Err(WebhookError::NotFound);
-        }
+        self.hold(transaction, app, id).await?;
         let now = self.clock.now();
         let record = by.done(
             now,
@@ -32,29 +31,26 @@ impl Webhooks {
             Subject::WebhookEndpoint(id),
         );
         let switched = self
-            .disable(&mut transaction, id, DisabledReason::Owner, None, record)
+            .disable(transaction, id, DisabledReason::Owner, None, record)
             .await?;
-        transaction.commit().await?;
         Ok(switched.is_some())
     }
 
-    /// Switches an endpoint on again. Says whether it was off.
+    /// Switches an endpoint on again, in the caller's transaction. Says whether it was off.
     ///
     /// # Errors
     ///
     /// [`WebhookError::NotFound`] if it is gone.
     pub async fn switch_on(
         &self,
+        transaction: &mut AsyncPgConnection,
         id: WebhookEndpointId,
         (account, app): (AccountId, AppId),
         by: By<'_>,
     ) -> Result<bool, WebhookError> {
-        let mut transaction = self.db.begin().await?;
-        if !store::lock_endpoint(&mut transaction, app, id).await? {
-            return Err(WebhookError::NotFound);
-        }
+        self.hold(transaction, app, id).await?;
         let now = self.clock.now();
-        if !store::enable(&mut transaction, id, now).await? {
+        if !store::enable(transaction, id, now).await? {
             return Ok(false);
         }
         by.done(
@@ -63,9 +59,8 @@ impl Webhooks {
             Subject::WebhookEndpoint(id),
         )
         .account(account)
-        .write(&mut transaction)
+        .write(transaction)
         .await?;
-        transaction.commit().await?;
         Ok(true)
     }
 

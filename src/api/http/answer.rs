@@ -20,6 +20,7 @@ use crate::{
     },
     types::{Environment, Fault, Scope},
     web::{current_request_id, whole_seconds},
+    webhooks::WebhookError,
 };
 
 /// Every refusal.
@@ -147,6 +148,24 @@ impl From<AppError> for ApiError {
     }
 }
 
+impl From<WebhookError> for ApiError {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::NotFound => Self::NotFound("webhook endpoint"),
+            WebhookError::NoApp => Self::NotFound("app"),
+            WebhookError::NoDelivery => Self::NotFound("delivery"),
+            WebhookError::Url(invalid) => Self::unsound("url", invalid.to_string()),
+            WebhookError::Changed => Self::PreconditionFailed,
+            WebhookError::TooMany(_)
+            | WebhookError::TooManySecrets
+            | WebhookError::Silent
+            | WebhookError::UnderWay
+            | WebhookError::Again => Self::Conflict(error.to_string()),
+            WebhookError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
 impl ApiError {
     pub(super) fn unsound(field: &'static str, problem: impl Into<String>) -> Self {
         Self::Unsound {
@@ -240,6 +259,7 @@ fn not_found(what: &str) -> &'static str {
         "account" => "There is no such account, or it is not yours to see",
         "app" => "There is no such app, or it is not yours to see",
         "webhook endpoint" => "There is no such webhook endpoint, or it is not yours to see",
+        "delivery" => "There is no such delivery to this endpoint, or it is not yours to see",
         _ => "There is no such key, or it is not yours to see",
     }
 }

@@ -56,6 +56,8 @@ needs! {
     ToReportLeaks = "leaks:report", session: false;
     /// To make, change and revoke keys.
     ToManageKeys = "keys:manage", session: true;
+    /// To say where an app is told of events.
+    ToManageWebhooks = "webhooks:manage", session: true;
 }
 
 /// Who they are.

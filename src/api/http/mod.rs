@@ -12,6 +12,10 @@ mod leaks;
 mod openapi;
 mod scopes;
 mod verify;
+mod webhook_acts;
+mod webhook_deliveries;
+mod webhook_shape;
+mod webhooks;
 
 pub use openapi::document;
 
@@ -113,7 +117,47 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::post().to(keys::create_of_app)),
                 )
                 .service(web::resource("/apps/{app}/keys/{id}").route(web::delete().to(keys::revoke_of_app)))
-                .service(web::resource("/apps/{app}/clients").route(web::get().to(apps::clients))),
+                .service(web::resource("/apps/{app}/clients").route(web::get().to(apps::clients)))
+                .configure(webhook_routes),
         )
         .service(web::resource("/openapi.json").route(web::get().to(openapi::serve)));
+}
+
+/// Those of where an app is told of events.
+fn webhook_routes(config: &mut ServiceConfig) {
+    config
+        .service(
+            web::resource("/apps/{app}/webhooks")
+                .route(web::get().to(webhooks::list))
+                .route(web::post().to(webhooks::create)),
+        )
+        .service(
+            web::resource("/apps/{app}/webhooks/{endpoint}")
+                .route(web::get().to(webhooks::show))
+                .route(web::patch().to(webhooks::change))
+                .route(web::delete().to(webhooks::delete)),
+        )
+        .service(
+            web::resource("/apps/{app}/webhooks/{endpoint}/rotate")
+                .route(web::post().to(webhook_acts::rotate)),
+        )
+        .service(
+            web::resource("/apps/{app}/webhooks/{endpoint}/test").route(web::post().to(webhook_acts::test)),
+        )
+        .service(
+            web::resource("/apps/{app}/webhooks/{endpoint}/deliveries")
+                .route(web::get().to(webhook_deliveries::list)),
+        )
+        .service(
+            web::resource("/apps/{app}/webhooks/{endpoint}/deliveries/{delivery}")
+                .route(web::get().to(webhook_deliveries::show)),
+        )
+        .service(
+            web::resource("/apps/{app}/webhooks/{endpoint}/deliveries/{delivery}/attempts")
+                .route(web::get().to(webhook_deliveries::attempts)),
+        )
+        .service(
+            web::resource("/apps/{app}/webhooks/{endpoint}/deliveries/{delivery}/redeliver")
+                .route(web::post().to(webhook_acts::redeliver)),
+        );
 }

@@ -12,7 +12,9 @@ use utoipa::{
     },
 };
 
-use super::{apps, forward_auth, key_changes, keys, leaks, scopes, verify};
+use super::{
+    apps, forward_auth, key_changes, keys, leaks, scopes, verify, webhook_acts, webhook_deliveries, webhooks,
+};
 use crate::oauth::Authority;
 
 /// All that programs can call below `/v1`.
@@ -46,12 +48,24 @@ use crate::oauth::Authority;
         scopes::list,
         leaks::report,
         leaks::github,
+        webhooks::list,
+        webhooks::create,
+        webhooks::show,
+        webhooks::change,
+        webhooks::delete,
+        webhook_acts::rotate,
+        webhook_acts::test,
+        webhook_deliveries::list,
+        webhook_deliveries::show,
+        webhook_deliveries::attempts,
+        webhook_acts::redeliver,
     ),
     tags(
         (name = "verification", description = "For services and proxies that ask about each request"),
         (name = "keys", description = "API keys"),
         (name = "leaks", description = "Credentials that somebody found in public"),
         (name = "apps", description = "Apps, and what their keys may do"),
+        (name = "webhooks", description = "Where an app is told of events, and what was sent there"),
     ),
     modifiers(&Credentials),
 )]
@@ -75,6 +89,7 @@ impl Modify for Credentials {
             ),
             ("keys:manage", "Make, change and revoke API keys"),
             ("leaks:report", "Report leaked credentials"),
+            ("webhooks:manage", "Change where an app is told of events"),
         ]);
         let flow = AuthorizationCode::new("/oauth/authorize", "/oauth/token", scopes);
         components.add_security_scheme(

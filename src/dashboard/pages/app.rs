@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, http::StatusCode, web::Data};
 
 use super::{
     act::{AppAct, AppView, AtApp, ToDelete, ToView, ToWriteApps},
-    is_its_name, kind, refused, views,
+    is_its_name, kind, refused, views, webhooks,
 };
 use crate::{
     accounts::{self, Permission},
@@ -61,6 +61,7 @@ async fn page(at: &AtApp, leaks: &Leaks) -> Result<views::AppPage, Failure> {
             .map(row)
             .collect(),
         leaks: found.into_iter().map(leak).collect(),
+        webhooks: webhooks::of_app(&mut connection, seen.app.id).await?,
         can_edit: seen.may(Permission::WriteApps),
         can_delete: seen.may(Permission::Delete),
     })
@@ -107,6 +108,7 @@ fn question(at: &AtApp, name: Field) -> Result<views::DeleteConfirm, Failure> {
             "All its clients are deleted with it: their IDs and secrets stop working.".to_owned(),
             "Everybody who signed in with one of them is signed out of it at once, everywhere.".to_owned(),
             "People’s consent to them is forgotten.".to_owned(),
+            "Its webhook endpoints are told nothing more.".to_owned(),
         ],
         action: format!("{path}/delete"),
         back: path,

@@ -4,7 +4,7 @@ mod form;
 mod show;
 
 pub(super) use form::{add, ask, ask_to_edit, edit};
-pub(super) use show::{delivery, list, show};
+pub(super) use show::{delivery, list, of_app, show};
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use super::{
     views,
 };
 use crate::{
-    types::{AccountId, AppId, WebhookEndpointId, WebhookSecretId},
+    db::Transaction,
+    types::{AccountId, AppId, WebhookDeliveryId, WebhookEndpointId, WebhookSecretId},
     web::{Failure, News, html},
     webhooks::{Endpoint, WebhookError, Webhooks},
 };
@@ -52,7 +53,7 @@ async fn endpoint(at: &AtApp, webhooks: &Webhooks, request: &HttpRequest) -> Res
 /// What an act that did nothing leads to, where that is a sentence on the page.
 fn refused(error: WebhookError) -> Result<News, Failure> {
     match error {
-        WebhookError::NotFound => Err(Failure::NotFound),
+        WebhookError::NotFound | WebhookError::NoApp | WebhookError::NoDelivery => Err(Failure::NotFound),
         WebhookError::Url(error) => Err(Failure::BadRequest(error.to_string())),
         WebhookError::TooMany(_) => Ok(News::ManyWebhooks),
         WebhookError::TooManySecrets => Ok(News::ManyWebhookSecrets),
@@ -64,15 +65,19 @@ fn refused(error: WebhookError) -> Result<News, Failure> {
     }
 }
 
-/// Back to the endpoint's page, which says what came of an act.
-fn back<T>(
+/// Ends an act, and goes back to the endpoint's page, which says what came of it.
+async fn back<T>(
     at: &AtApp,
     id: WebhookEndpointId,
+    transaction: Transaction,
     done: Result<T, WebhookError>,
     news: News,
 ) -> Result<HttpResponse, Failure> {
     let news = match done {
-        Ok(_) => news,
+        Ok(_) => {
+            transaction.commit().await?;
+            news
+        }
         Err(error) => refused(error)?,
     };
     Ok(news.on(&endpoint_path(at, id)))
@@ -97,20 +102,23 @@ pub(super) async fn rotate(
         || WebhookSecretId::new(&webhooks.clock, &webhooks.entropy),
         WebhookSecretId::from_uuid,
     );
-    match webhooks
-        .rotate(endpoint.id, home(&act), id, overlap, act.by())
-        .await
-    {
-        Ok(secret) => html(&views::WebhookSecretShown {
-            frame: act.visitor.frame()?,
-            app: act.seen.app_ref(),
-            endpoint_id: endpoint.id.to_string(),
-            url: endpoint.settings.url.to_string(),
-            secret: secret.value.expose().to_owned(),
-            new_endpoint: false,
-        }),
-        Err(error) => Ok(refused(error)?.on(&endpoint_path(&act, endpoint.id))),
-    }
+    let mut transaction = webhooks.db.begin().await?;
+    let rotated = webhooks
+        .rotate(&mut transaction, endpoint.id, home(&act), id, overlap, act.by())
+        .await;
+    let secret = match rotated {
+        Ok(secret) => secret,
+        Err(error) => return Ok(refused(error)?.on(&endpoint_path(&act, endpoint.id))),
+    };
+    transaction.commit().await?;
+    html(&views::WebhookSecretShown {
+        frame: act.visitor.frame()?,
+        app: act.seen.app_ref(),
+        endpoint_id: endpoint.id.to_string(),
+        url: endpoint.settings.url.to_string(),
+        secret: secret.value.expose().to_owned(),
+        new_endpoint: false,
+    })
 }
 
 /// `POST /apps/{app}/webhooks/{endpoint}/off`
@@ -120,8 +128,11 @@ pub(super) async fn switch_off(
     request: HttpRequest,
 ) -> Result<HttpResponse, Failure> {
     let id = endpoint(&act, &webhooks, &request).await?.id;
-    let done = webhooks.switch_off(id, home(&act), act.by()).await;
-    back(&act, id, done, News::WebhookOff)
+    let mut transaction = webhooks.db.begin().await?;
+    let done = webhooks
+        .switch_off(&mut transaction, id, home(&act), act.by())
+        .await;
+    back(&act, id, transaction, done, News::WebhookOff).await
 }
 
 /// `POST /apps/{app}/webhooks/{endpoint}/on`
@@ -131,8 +142,11 @@ pub(super) async fn switch_on(
     request: HttpRequest,
 ) -> Result<HttpResponse, Failure> {
     let id = endpoint(&act, &webhooks, &request).await?.id;
-    let done = webhooks.switch_on(id, home(&act), act.by()).await;
-    back(&act, id, done, News::WebhookOn)
+    let mut transaction = webhooks.db.begin().await?;
+    let done = webhooks
+        .switch_on(&mut transaction, id, home(&act), act.by())
+        .await;
+    back(&act, id, transaction, done, News::WebhookOn).await
 }
 
 /// `POST /apps/{app}/webhooks/{endpoint}/test`
@@ -142,8 +156,12 @@ pub(super) async fn test(
     request: HttpRequest,
 ) -> Result<HttpResponse, Failure> {
     let id = endpoint(&act, &webhooks, &request).await?.id;
-    let done = webhooks.send_test(id, home(&act), act.by()).await;
-    back(&act, id, done, News::WebhookTested)
+    let delivery = WebhookDeliveryId::new(&webhooks.clock, &webhooks.entropy);
+    let mut transaction = webhooks.db.begin().await?;
+    let done = webhooks
+        .send_test(&mut transaction, delivery, id, home(&act), act.by())
+        .await;
+    back(&act, id, transaction, done, News::WebhookTested).await
 }
 
 /// `POST /apps/{app}/webhooks/{endpoint}/redeliver`
@@ -154,8 +172,11 @@ pub(super) async fn redeliver(
 ) -> Result<HttpResponse, Failure> {
     let id = endpoint(&act, &webhooks, &request).await?.id;
     let delivery = act.form.text("delivery").parse().or(Err(Failure::NotFound))?;
-    let done = webhooks.redeliver(id, home(&act), delivery, act.by()).await;
-    back(&act, id, done, News::WebhookSentAgain)
+    let mut transaction = webhooks.db.begin().await?;
+    let done = webhooks
+        .redeliver(&mut transaction, id, home(&act), delivery, act.by())
+        .await;
+    back(&act, id, transaction, done, News::WebhookSentAgain).await
 }
 
 /// `POST /apps/{app}/webhooks/{endpoint}/delete`
@@ -165,9 +186,10 @@ pub(super) async fn delete(
     request: HttpRequest,
 ) -> Result<HttpResponse, Failure> {
     let id = endpoint(&act, &webhooks, &request).await?.id;
-    webhooks
-        .delete(id, home(&act), act.by())
-        .await
-        .or_else(|error| refused(error).map(|_| ()))?;
+    let mut transaction = webhooks.db.begin().await?;
+    if let Err(error) = webhooks.delete(&mut transaction, id, home(&act), act.by()).await {
+        return Ok(refused(error)?.on(&list_path(&act)));
+    }
+    transaction.commit().await?;
     Ok(News::WebhookDeleted.on(&list_path(&act)))
 }

@@ -14,7 +14,7 @@ pub struct State {
 }
 
 impl State {
-    fn tone(&self) -> &'static str {
+    pub(super) fn tone(&self) -> &'static str {
         self.tone
     }
 }
@@ -31,7 +31,7 @@ pub struct WebhookRow {
 }
 
 impl WebhookRow {
-    fn sample() -> Self {
+    pub(super) fn sample() -> Self {
         Self {
             id: "whe_one".to_owned(),
             url: "https://hooks.fieldnotes.example/claviger?tenant=7".to_owned(),
@@ -40,6 +40,20 @@ impl WebhookRow {
             state: State {
                 words: "On",
                 tone: "success",
+            },
+        }
+    }
+
+    /// Of an endpoint that wants nothing more.
+    pub(super) fn sample_gone() -> Self {
+        Self {
+            id: "whe_two".to_owned(),
+            url: "https://old.example/hooks".to_owned(),
+            description: None,
+            events: Vec::new(),
+            state: State {
+                words: "Off: it answered 410",
+                tone: "danger",
             },
         }
     }
@@ -65,20 +79,10 @@ impl Webhooks {
 
     #[must_use]
     pub fn sample() -> Self {
-        let off = WebhookRow {
-            id: "whe_two".to_owned(),
-            url: "https://old.example/hooks".to_owned(),
-            description: None,
-            events: Vec::new(),
-            state: State {
-                words: "Off: it answered 410",
-                tone: "danger",
-            },
-        };
         Self {
             frame: Frame::sample(),
             app: AppRef::sample(),
-            endpoints: vec![WebhookRow::sample(), off],
+            endpoints: vec![WebhookRow::sample(), WebhookRow::sample_gone()],
             most: 10,
             can_edit: true,
         }

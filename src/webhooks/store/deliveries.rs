@@ -242,6 +242,35 @@ pub(in crate::webhooks) async fn next_due(
         .optional()?)
 }
 
+#[derive(QueryableByName)]
+struct Backlog {
+    #[diesel(sql_type = BigInt)]
+    waiting: i64,
+    #[diesel(sql_type = BigInt)]
+    late_by: i64,
+}
+
+/// How much waits for endpoints that are on, and for how many seconds the first of it has been due. What is under way is
+/// due when its claim ends.
+pub(in crate::webhooks) async fn backlog(
+    connection: &mut AsyncPgConnection,
+    now: OffsetDateTime,
+) -> Result<(u64, u64), Fault> {
+    let Backlog { waiting, late_by } = diesel::sql_query(
+        "SELECT count(*) AS waiting,
+             greatest(coalesce(extract(epoch FROM $1 - min(delivery.next_at)), 0), 0)::bigint AS late_by
+         FROM webhook_deliveries AS delivery JOIN webhook_endpoints AS endpoint ON endpoint.id = delivery.endpoint_id
+         WHERE delivery.state = 'waiting' AND endpoint.disabled_at IS NULL",
+    )
+    .bind::<Timestamptz, _>(now)
+    .get_result(connection)
+    .await?;
+    Ok((
+        u64::try_from(waiting).map_err(Fault::internal)?,
+        u64::try_from(late_by).map_err(Fault::internal)?,
+    ))
+}
+
 /// Makes `connection` hear of what is written to the outbox.
 pub(in crate::webhooks) async fn listen(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     connection.batch_execute("LISTEN claviger_webhooks").await?;

@@ -136,43 +136,55 @@ pub(in crate::webhooks) async fn endpoint(
     row.map(Endpoint::try_from).transpose()
 }
 
-/// Changes an endpoint that is as it was at `unchanged`, if that is given; whether it did. With another URL, its failures
-/// are another's.
-pub(in crate::webhooks) async fn edit(
+/// The same, held until the transaction ends.
+pub(in crate::webhooks) async fn held(
     connection: &mut AsyncPgConnection,
     app: AppId,
     id: WebhookEndpointId,
+) -> Result<Option<Endpoint>, Fault> {
+    let row: Option<Row> = endpoints_table::table
+        .find(id.uuid())
+        .filter(endpoints_table::app_id.eq(app.uuid()))
+        .select(Row::as_select())
+        .for_no_key_update()
+        .first(connection)
+        .await
+        .optional()?;
+    row.map(Endpoint::try_from).transpose()
+}
+
+/// Writes what can be changed of an endpoint. With another URL, its failures are another's. (Two changes of one moment must
+/// not look like one to whoever compares versions.)
+pub(in crate::webhooks) async fn edit(
+    connection: &mut AsyncPgConnection,
+    id: WebhookEndpointId,
     settings: &Settings,
-    unchanged: Option<OffsetDateTime>,
     now: OffsetDateTime,
-) -> Result<bool, Fault> {
-    let changed = diesel::sql_query(
+) -> Result<(), Fault> {
+    diesel::sql_query(
         "UPDATE webhook_endpoints SET
-             failing_since = CASE WHEN url = $3 THEN failing_since END,
-             url = $3, description = $4, event_types = $5, changed_at = $6
-         WHERE id = $1 AND app_id = $2 AND ($7 IS NULL OR changed_at = $7)",
+             failing_since = CASE WHEN url = $2 THEN failing_since END, url = $2, description = $3, event_types = $4,
+             changed_at = greatest($5, changed_at + interval '1 microsecond')
+         WHERE id = $1",
     )
     .bind::<SqlUuid, _>(id.uuid())
-    .bind::<SqlUuid, _>(app.uuid())
     .bind::<Text, _>(settings.url.as_str())
     .bind::<Text, _>(description(settings))
     .bind::<diesel::sql_types::Array<Text>, _>(names(settings))
     .bind::<Timestamptz, _>(now)
-    .bind::<Nullable<Timestamptz>, _>(unchanged)
     .execute(connection)
     .await?;
-    Ok(changed == 1)
+    Ok(())
 }
 
 pub(in crate::webhooks) async fn delete(
     connection: &mut AsyncPgConnection,
-    app: AppId,
     id: WebhookEndpointId,
-) -> Result<bool, Fault> {
-    let row = endpoints_table::table
-        .find(id.uuid())
-        .filter(endpoints_table::app_id.eq(app.uuid()));
-    Ok(diesel::delete(row).execute(connection).await? == 1)
+) -> Result<(), Fault> {
+    diesel::delete(endpoints_table::table.find(id.uuid()))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// An endpoint that was just switched off.
@@ -202,7 +214,8 @@ pub(in crate::webhooks) async fn disable(
 ) -> Result<Option<Switched>, Fault> {
     Ok(diesel::sql_query(
         "UPDATE webhook_endpoints AS endpoint
-         SET disabled_at = $2, disabled_reason = $3, changed_at = $2
+         SET disabled_at = $2, disabled_reason = $3,
+             changed_at = greatest($2, endpoint.changed_at + interval '1 microsecond')
          FROM apps
          WHERE endpoint.id = $1 AND apps.id = endpoint.app_id AND endpoint.disabled_at IS NULL
              AND ($4 IS NULL OR endpoint.failing_since <= $4)
@@ -223,18 +236,15 @@ pub(in crate::webhooks) async fn enable(
     id: WebhookEndpointId,
     now: OffsetDateTime,
 ) -> Result<bool, Fault> {
-    let off = endpoints_table::table
-        .find(id.uuid())
-        .filter(endpoints_table::disabled_at.is_not_null());
-    let switched = diesel::update(off)
-        .set((
-            endpoints_table::disabled_at.eq(None::<OffsetDateTime>),
-            endpoints_table::disabled_reason.eq(None::<String>),
-            endpoints_table::failing_since.eq(None::<OffsetDateTime>),
-            endpoints_table::changed_at.eq(now),
-        ))
-        .execute(connection)
-        .await?;
+    let switched = diesel::sql_query(
+        "UPDATE webhook_endpoints SET disabled_at = NULL, disabled_reason = NULL, failing_since = NULL,
+             changed_at = greatest($2, changed_at + interval '1 microsecond')
+         WHERE id = $1 AND disabled_at IS NOT NULL",
+    )
+    .bind::<SqlUuid, _>(id.uuid())
+    .bind::<Timestamptz, _>(now)
+    .execute(connection)
+    .await?;
     Ok(switched == 1)
 }
 

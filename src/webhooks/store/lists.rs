@@ -112,30 +112,6 @@ impl TryFrom<AttemptRow> for Attempt {
     }
 }
 
-/// The last messages of an app before `before`, newest first.
-pub(in crate::webhooks) async fn messages(
-    connection: &mut AsyncPgConnection,
-    app: AppId,
-    before: Option<WebhookMessageId>,
-    most: i64,
-) -> Result<Vec<Message>, Fault> {
-    let mut query = webhook_messages::table
-        .filter(webhook_messages::app_id.eq(app.uuid()))
-        .select(MessageRow::as_select())
-        .into_boxed();
-    if let Some(before) = before {
-        query = query.filter(webhook_messages::id.lt(before.uuid()));
-    }
-    query
-        .order(webhook_messages::id.desc())
-        .limit(most)
-        .load::<MessageRow>(connection)
-        .await?
-        .into_iter()
-        .map(Message::try_from)
-        .collect()
-}
-
 /// The last deliveries to an endpoint before the place `before`, newest first, each with its last attempt.
 pub(in crate::webhooks) async fn deliveries(
     connection: &mut AsyncPgConnection,

@@ -24,24 +24,7 @@ pub(super) fn is_live(now: OffsetDateTime) -> _ {
         .or(webhook_secrets::expires_at.gt(now))
 }
 
-/// Holds an endpoint until the transaction ends, so that its secrets stay as they are; whether it is there.
-pub(in crate::webhooks) async fn lock_endpoint(
-    connection: &mut AsyncPgConnection,
-    app: AppId,
-    id: WebhookEndpointId,
-) -> Result<bool, Fault> {
-    let found: Option<Uuid> = webhook_endpoints::table
-        .find(id.uuid())
-        .filter(webhook_endpoints::app_id.eq(app.uuid()))
-        .select(webhook_endpoints::id)
-        .for_no_key_update()
-        .first(connection)
-        .await
-        .optional()?;
-    Ok(found.is_some())
-}
-
-/// The same of several, in one order.
+/// Holds several endpoints in one order, so that their secrets stay as they are.
 pub(in crate::webhooks) async fn lock_endpoints(
     connection: &mut AsyncPgConnection,
     ids: &[WebhookEndpointId],

@@ -14,6 +14,7 @@ async fn doctor_says_what_to_mend() {
         "ok    clock",
         "ok    migrations",
         "ok    issuer",
+        "ok    webhooks",
     ] {
         assert!(
             well.out.lines().any(|own| own.starts_with(line)),
@@ -29,9 +30,10 @@ async fn doctor_says_what_to_mend() {
         .with("CLAVIGER_ISSUER", "http://localhost:1")
         .with("CLAVIGER_LISTEN", "0.0.0.0:1")
         .with("CLAVIGER_MAIL__SMTP_URL", "smtp://127.0.0.1:1")
+        .with("CLAVIGER_WEBHOOKS__ALLOW_PRIVATE_ADDRESSES", "true")
         .run(&["doctor"])
         .await;
-    for line in ["warn  issuer", "FAIL  TLS", "FAIL  mail"] {
+    for line in ["warn  issuer", "FAIL  TLS", "FAIL  mail", "warn  webhooks"] {
         assert!(
             ill.out.lines().any(|own| own.starts_with(line)),
             "{line}: {}",

@@ -7,7 +7,7 @@ use super::{
         act::{AppAct, AppView, AtApp, ToWriteWebhooks},
         views,
     },
-    endpoint, endpoint_path, home, list_path, refused,
+    back, endpoint, endpoint_path, home, list_path, refused,
 };
 use crate::{
     types::WebhookEndpointId,
@@ -25,11 +25,6 @@ fn events(chosen: impl Fn(EventType) -> bool) -> Vec<Choice> {
         .collect()
 }
 
-/// Of the settings, as the page shows them.
-fn version(endpoint: &Endpoint) -> String {
-    endpoint.changed_at.unix_timestamp_nanos().to_string()
-}
-
 fn page(at: &AtApp, webhooks: &Webhooks, editing: Option<&Endpoint>) -> Result<views::WebhookForm, Failure> {
     let settings = editing.map(|endpoint| &endpoint.settings);
     let description = settings.and_then(|settings| settings.description.as_ref());
@@ -40,7 +35,7 @@ fn page(at: &AtApp, webhooks: &Webhooks, editing: Option<&Endpoint>) -> Result<v
         form_id: at
             .visitor
             .form_id(WebhookEndpointId::new(&webhooks.clock, &webhooks.entropy).uuid())?,
-        version: editing.map(version).unwrap_or_default(),
+        version: editing.map(Endpoint::version).unwrap_or_default(),
         url: Field::of(settings.map_or("", |settings| settings.url.as_str())),
         description: Field::of(description.map_or("", |line| line.as_str())),
         events: events(|kind| settings.is_some_and(|settings| settings.event_types.contains(&kind))),
@@ -58,6 +53,8 @@ fn read(
     page.url = Field::of(url);
     page.description = Field::of(description);
     page.events = events(|kind| event_types.contains(&kind));
+    // Somebody else's change is not taken for one that this reader has seen.
+    form.text("version").clone_into(&mut page.version);
     let read_url = EndpointUrl::parse(url, webhooks.config.webhooks.allow_private_addresses);
     let read_description = (!description.is_empty()).then(|| description.parse()).transpose();
     match (read_url, read_description) {
@@ -95,18 +92,24 @@ pub(in super::super) async fn add(
         || WebhookEndpointId::new(&webhooks.clock, &webhooks.entropy),
         WebhookEndpointId::from_uuid,
     );
-    match webhooks.add(id, home(&act), &settings, act.by()).await {
-        Ok(secret) => html(&views::WebhookSecretShown {
-            frame: act.visitor.frame()?,
-            app: act.seen.app_ref(),
-            endpoint_id: id.to_string(),
-            url: settings.url.to_string(),
-            secret: secret.value.expose().to_owned(),
-            new_endpoint: true,
-        }),
-        Err(error @ WebhookError::TooMany(_)) => Ok(refused(error)?.on(&list_path(&act))),
-        Err(error) => Ok(refused(error)?.on(&endpoint_path(&act, id))),
-    }
+    let mut transaction = webhooks.db.begin().await?;
+    let added = webhooks
+        .add(&mut transaction, id, home(&act), &settings, act.by())
+        .await;
+    let secret = match added {
+        Ok(secret) => secret,
+        Err(error @ WebhookError::TooMany(_)) => return Ok(refused(error)?.on(&list_path(&act))),
+        Err(error) => return Ok(refused(error)?.on(&endpoint_path(&act, id))),
+    };
+    transaction.commit().await?;
+    html(&views::WebhookSecretShown {
+        frame: act.visitor.frame()?,
+        app: act.seen.app_ref(),
+        endpoint_id: id.to_string(),
+        url: settings.url.to_string(),
+        secret: secret.value.expose().to_owned(),
+        new_endpoint: true,
+    })
 }
 
 /// `/apps/{app}/webhooks/{endpoint}/edit`
@@ -130,17 +133,17 @@ pub(in super::super) async fn edit(
         Ok(settings) => settings,
         Err(page) => return html_with(StatusCode::BAD_REQUEST, &page),
     };
-    let path = endpoint_path(&act, endpoint.id);
-    let seen = act.form.text("version");
-    if !seen.is_empty() && seen != version(&endpoint) {
-        return Ok(News::WebhookOvertaken.on(&path));
-    }
-    let unchanged = Some(endpoint.changed_at);
-    match webhooks
-        .edit(endpoint.id, home(&act), &settings, unchanged, act.by())
-        .await
-    {
-        Ok(()) => Ok(News::WebhookSaved.on(&path)),
-        Err(error) => Ok(refused(error)?.on(&path)),
-    }
+    let seen = Some(act.form.text("version")).filter(|version| !version.is_empty());
+    let mut transaction = webhooks.db.begin().await?;
+    let done = webhooks
+        .edit(
+            &mut transaction,
+            endpoint.id,
+            home(&act),
+            seen,
+            |was| *was = settings,
+            act.by(),
+        )
+        .await;
+    back(&act, endpoint.id, transaction, done, News::WebhookSaved).await
 }

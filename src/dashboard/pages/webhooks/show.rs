@@ -1,6 +1,7 @@
 //! Endpoints, and what was sent to them, to be looked at.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
+use diesel_async::AsyncPgConnection;
 
 use super::{
     super::{
@@ -11,12 +12,12 @@ use super::{
 };
 use crate::{
     accounts::Permission,
-    types::{WebhookDeliveryId, WebhookSecretId},
+    types::{AppId, Fault, WebhookDeliveryId, WebhookSecretId},
     web::{
         Failure, Query, html,
         page::{Choice, Pages},
     },
-    webhooks::{Attempt, Delivery, DeliveryState, DisabledReason, Endpoint, Webhooks},
+    webhooks::{self, Attempt, Delivery, DeliveryState, DisabledReason, Endpoint, Webhooks},
 };
 
 /// Deliveries, and attempts, on one page.
@@ -83,6 +84,15 @@ fn pages(path: &str, place: &str, before: Option<i64>, next: Option<i64>) -> Pag
 
 fn before(query: &Query) -> Option<i64> {
     query.0.as_ref().ok()?.text("before").parse().ok()
+}
+
+/// The endpoints of an app, for its own page.
+pub(in super::super) async fn of_app(
+    connection: &mut AsyncPgConnection,
+    app: AppId,
+) -> Result<Vec<views::WebhookRow>, Fault> {
+    let endpoints = webhooks::endpoints_of(connection, app).await?;
+    Ok(endpoints.iter().map(row).collect())
 }
 
 /// `/apps/{app}/webhooks`
