@@ -13,6 +13,10 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+#[allow(
+    clippy::unnested_or_patterns,
+    reason = "a line for each registry, and one block after the other"
+)]
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     // Azure's machines get their configuration from this one; those of others are in the blocks below.
@@ -32,6 +36,10 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     )
 }
 
+#[allow(
+    clippy::unnested_or_patterns,
+    reason = "one block after the other, each with its reason"
+)]
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     // Only 2000::/3 is given out. So ::, ::1, the forms that hide an IPv4 address (::a.b.c.d, ::ffff:a.b.c.d, and

@@ -20,7 +20,7 @@ use claviger::{
     crypto::{digest, encode_hex},
     keys::{ApiKey, Asker, NewKey},
     oauth::clients::{ClientKind, GrantType},
-    types::{ApiKeyId, AppId, WebhookEndpointId},
+    types::{ApiKeyId, AppId, WebhookDeliveryId, WebhookEndpointId},
     webhooks::{EndpointUrl, NewSecret, Settings, WebhookError},
 };
 use reqwest::StatusCode;
@@ -166,15 +166,13 @@ impl Scene {
             description: None,
             event_types: Vec::new(),
         };
+        let home = (self.world.account, self.world.first_app);
+        let mut transaction = self.world.app.db.begin().await.unwrap();
         let secret = webhooks
-            .add(
-                id,
-                (self.world.account, self.world.first_app),
-                &settings,
-                By::OPERATOR,
-            )
+            .add(&mut transaction, id, home, &settings, By::OPERATOR)
             .await
             .unwrap();
+        transaction.commit().await.unwrap();
         (id, secret)
     }
 
@@ -191,8 +189,12 @@ impl Scene {
     /// Whether anything is sent to an endpoint.
     async fn signs(&self, node: &Node, endpoint: WebhookEndpointId) -> bool {
         let home = (self.world.account, self.world.first_app);
-        match node.app.webhooks.send_test(endpoint, home, By::OPERATOR).await {
-            Ok(_) => true,
+        let webhooks = &node.app.webhooks;
+        let delivery = WebhookDeliveryId::new(&webhooks.clock, &webhooks.entropy);
+        let mut transaction = node.app.db.begin().await.unwrap();
+        let sent = webhooks.send_test(&mut transaction, delivery, endpoint, home, By::OPERATOR);
+        match sent.await {
+            Ok(()) => true,
             Err(WebhookError::Silent) => false,
             Err(error) => panic!("{error}"),
         }

@@ -97,6 +97,18 @@ fn all() -> Vec<(&'static str, String)> {
         "usage-big": dashboard::UsagePage::sample_big();
         "usage-empty": dashboard::UsagePage::sample_empty();
         "usage-key": dashboard::UsagePage::sample_key();
+        "webhooks": dashboard::Webhooks::sample();
+        "webhooks-empty": dashboard::Webhooks::sample_empty();
+        "webhooks-viewer": dashboard::Webhooks::sample_viewer();
+        "webhook": dashboard::WebhookPage::sample();
+        "webhook-silent": dashboard::WebhookPage::sample_silent();
+        "webhook-viewer": dashboard::WebhookPage::sample_viewer();
+        "webhook-new": dashboard::WebhookForm::sample();
+        "webhook-refused": dashboard::WebhookForm::sample_refused();
+        "webhook-secret-shown": dashboard::WebhookSecretShown::sample();
+        "webhook-secret-rotated": dashboard::WebhookSecretShown::sample_rotated();
+        "webhook-delivery": dashboard::WebhookDelivery::sample();
+        "webhook-delivery-viewer": dashboard::WebhookDelivery::sample_viewer();
         "all-clients": dashboard::AllClients::sample();
         "all-clients-none": dashboard::AllClients::sample_none();
         "scopes": dashboard::Scopes::sample();

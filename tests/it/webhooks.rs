@@ -7,19 +7,24 @@
 )]
 
 mod delivery;
+mod documented;
 mod endpoints;
 mod events;
+mod faults;
+mod keys;
 mod libraries;
 mod outward;
-
+mod page;
 pub mod receiver;
+mod rest;
 
 use std::time::Duration;
 
 use claviger::{
     audit::{self, By, Filter},
     config::Config,
-    types::{AccountId, AppId, WebhookDeliveryId, WebhookEndpointId},
+    db::Transaction,
+    types::{AccountId, AppId, WebhookDeliveryId, WebhookEndpointId, WebhookSecretId},
     webhooks::{
         Delivery, EndpointUrl, Event, EventType, NewSecret, Settings, WebhookError, Webhooks, enqueue,
     },
@@ -80,7 +85,72 @@ impl Scene {
     }
 
     async fn add(&self, id: WebhookEndpointId, settings: &Settings) -> Result<NewSecret, WebhookError> {
-        self.webhooks().add(id, self.home, settings, By::OPERATOR).await
+        self.acting(async |webhooks, transaction| {
+            webhooks
+                .add(transaction, id, self.home, settings, By::OPERATOR)
+                .await
+        })
+        .await
+    }
+
+    /// Does something in a transaction, which is committed if it could be done.
+    async fn acting<T>(
+        &self,
+        act: impl AsyncFnOnce(&Webhooks, &mut Transaction) -> Result<T, WebhookError>,
+    ) -> Result<T, WebhookError> {
+        let mut transaction = self.app.db.begin().await.unwrap();
+        let done = act(self.webhooks(), &mut transaction).await?;
+        transaction.commit().await.unwrap();
+        Ok(done)
+    }
+
+    /// Gives an endpoint a new secret; the others sign for so many seconds more.
+    async fn rotate(&self, endpoint: WebhookEndpointId, overlap: u64) -> Result<NewSecret, WebhookError> {
+        let webhooks = self.webhooks();
+        let id = WebhookSecretId::new(&webhooks.clock, &webhooks.entropy);
+        let overlap = Duration::from_secs(overlap);
+        self.acting(async |webhooks, transaction| {
+            webhooks
+                .rotate(transaction, endpoint, self.home, id, overlap, By::OPERATOR)
+                .await
+        })
+        .await
+    }
+
+    async fn switch(&self, endpoint: WebhookEndpointId, on: bool) -> bool {
+        self.acting(async |webhooks, transaction| {
+            if on {
+                webhooks
+                    .switch_on(transaction, endpoint, self.home, By::OPERATOR)
+                    .await
+            } else {
+                webhooks
+                    .switch_off(transaction, endpoint, self.home, By::OPERATOR)
+                    .await
+            }
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn test(&self, endpoint: WebhookEndpointId) -> Result<(), WebhookError> {
+        let webhooks = self.webhooks();
+        let id = WebhookDeliveryId::new(&webhooks.clock, &webhooks.entropy);
+        self.acting(async |webhooks, transaction| {
+            webhooks
+                .send_test(transaction, id, endpoint, self.home, By::OPERATOR)
+                .await
+        })
+        .await
+    }
+
+    async fn delete(&self, endpoint: WebhookEndpointId) -> Result<(), WebhookError> {
+        self.acting(async |webhooks, transaction| {
+            webhooks
+                .delete(transaction, endpoint, self.home, By::OPERATOR)
+                .await
+        })
+        .await
     }
 
     fn event(&self, kind: EventType) -> Event {
@@ -120,6 +190,15 @@ impl Scene {
         .await
     }
 
+    /// What only the database can do, as whoever owns it.
+    async fn execute(&self, sql: &str) {
+        let (client, connection) = tokio_postgres::connect(&self.app.database.owner_url, NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(sql).await.unwrap();
+    }
+
     async fn number(&self, sql: &str) -> i64 {
         let (client, connection) = tokio_postgres::connect(&self.app.database.owner_url, NoTls)
             .await
@@ -142,9 +221,12 @@ impl Scene {
         endpoint: WebhookEndpointId,
         id: WebhookDeliveryId,
     ) -> Result<(), WebhookError> {
-        self.webhooks()
-            .redeliver(endpoint, self.home, id, By::OPERATOR)
-            .await
+        self.acting(async |webhooks, transaction| {
+            webhooks
+                .redeliver(transaction, endpoint, self.home, id, By::OPERATOR)
+                .await
+        })
+        .await
     }
 
     /// The actions of the trail on an endpoint, oldest first.

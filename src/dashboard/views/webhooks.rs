@@ -382,7 +382,7 @@ impl WebhookDelivery {
             endpoint: WebhookRow::sample(),
             delivery: DeliveryRow::sample("dlv_one", waiting, "500 in 31 ms", Some(Moment::sample(-30))),
             message_id: "msg_01kasample0000000000000000".to_owned(),
-            payload: r#"{"data":{"hint":"sk_live_3xKj","key_id":"key_01kasample0000000000000000"},"timestamp":"2026-11-23T20:00:00Z","type":"key.leaked"}"#.to_owned(),
+            payload: r#"{"data":{"display_hint":"sk_live_3xKj","key_id":"key_01kasample0000000000000000"},"timestamp":"2026-11-23T20:00:00Z","type":"key.leaked"}"#.to_owned(),
             attempts: vec![
                 attempt(20, "500 in 31 ms", Some("<html><body>Internal Server Error</body></html>")),
                 attempt(25, "no answer within 15 seconds", None),

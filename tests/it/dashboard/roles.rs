@@ -11,6 +11,10 @@ const PAGES: &[(&str, &str)] = &[
     ("/clients/{client}/delete", "admin"),
     ("/usage", "viewer"),
     ("/usage.csv", "viewer"),
+    ("/webhooks", "viewer"),
+    ("/webhooks/{hook}", "viewer"),
+    ("/webhooks/new", "developer"),
+    ("/webhooks/{hook}/edit", "developer"),
 ];
 
 /// Every act likewise. What is sent is refused, or does nothing that would be in the way of the next.
@@ -28,6 +32,14 @@ const ACTS: &[(&str, &str)] = &[
     ("/clients/{client}/shut-out", "operator"),
     ("/clients/{client}/let-in", "operator"),
     ("/clients/{client}/delete", "admin"),
+    ("/webhooks/new", "developer"),
+    ("/webhooks/{hook}/edit", "developer"),
+    ("/webhooks/{hook}/secrets", "developer"),
+    ("/webhooks/{hook}/test", "developer"),
+    ("/webhooks/{hook}/redeliver", "developer"),
+    ("/webhooks/{hook}/off", "developer"),
+    ("/webhooks/{hook}/on", "developer"),
+    ("/webhooks/{hook}/delete", "developer"),
     ("/delete", "admin"),
 ];
 
@@ -44,6 +56,7 @@ struct House {
     browser: Browser,
     path: String,
     client: NewClient,
+    hook: String,
 }
 
 impl House {
@@ -52,7 +65,13 @@ impl House {
         let (owner, browser) = person(&app, "ada@example.com", false).await;
         let path = new_app(&browser, "Fieldnotes").await;
         let client = register(&browser, &path, CONFIDENTIAL).await;
+        let page = browser.get(&format!("{path}/webhooks/new")).await;
+        let page = browser
+            .submit(&page, &[("url", "https://hooks.example/claviger")])
+            .await;
+        let hook = page.link(&format!("{path}/webhooks/whe_"));
         Self {
+            hook: hook.rsplit('/').next().unwrap().to_owned(),
             app,
             owner,
             browser,
@@ -62,14 +81,23 @@ impl House {
     }
 
     fn at(&self, end: &str) -> String {
-        format!("{}{}", self.path, end.replace("{client}", &self.client.id))
+        format!("{}{}", self.path, self.filled(end))
+    }
+
+    fn filled(&self, end: &str) -> String {
+        end.replace("{client}", &self.client.id)
+            .replace("{hook}", &self.hook)
     }
 
     /// What its owner sees of it, to tell that nothing was done.
     async fn state(&self) -> String {
         let client = self.browser.get(&self.client.path).await;
         let app = self.browser.get(&self.path).await;
-        format!("{} {}", app.text(), client.text())
+        let hook = self
+            .browser
+            .get(&format!("{}/webhooks/{}", self.path, self.hook))
+            .await;
+        format!("{} {} {}", app.text(), client.text(), hook.text())
     }
 }
 
@@ -171,14 +199,14 @@ async fn nothing_of_another_account_exists() {
         register(&stranger, &own, CONFIDENTIAL).await;
         let before = house.state().await;
         // Under the app that it belongs to, and smuggled under one's own.
-        let smuggled = |end: &str| format!("{own}{}", end.replace("{client}", &house.client.id));
+        let smuggled = |end: &str| format!("{own}{}", house.filled(end));
         for (end, _) in PAGES {
             assert_eq!(
                 stranger.get(&house.at(end)).await.status,
                 StatusCode::NOT_FOUND,
                 "{end}"
             );
-            if end.contains("{client}") {
+            if end.contains('{') {
                 assert_eq!(
                     stranger.get(&smuggled(end)).await.status,
                     StatusCode::NOT_FOUND,
@@ -190,7 +218,7 @@ async fn nothing_of_another_account_exists() {
             let fields = [("name", "Fieldnotes"), ("type", "public")];
             let page = post(&stranger, "/apps", &house.at(end), &fields).await;
             assert_eq!(page.status, StatusCode::NOT_FOUND, "{end}");
-            if end.contains("{client}") {
+            if end.contains('{') {
                 let page = post(&stranger, "/apps", &smuggled(end), &fields).await;
                 assert_eq!(page.status, StatusCode::NOT_FOUND, "{end}");
             }

@@ -194,7 +194,11 @@ async fn no_route_answers_without_a_credential() {
     assert!(paths.len() >= 11);
     for (path, item) in paths {
         for method in item.as_object().unwrap().keys() {
-            let concrete = path.replace("{id}", "key_0").replace("{app}", "app_0");
+            let concrete = path
+                .replace("{id}", "key_0")
+                .replace("{app}", "app_0")
+                .replace("{endpoint}", "whe_0")
+                .replace("{delivery}", "dlv_0");
             let method: Method = method.to_uppercase().parse().unwrap();
             let body = (method == Method::POST || method == Method::PATCH).then(|| json!({}));
             let answer = world.call(method.clone(), &concrete, None, body).await;

@@ -2,10 +2,8 @@
 
 use claviger::{
     audit::By,
-    types::WebhookSecretId,
     webhooks::{self, DeliveryState, DisabledReason, EventType, WebhookError, enqueue},
 };
-use std::time::Duration;
 
 use super::{Scene, receiver::Reply};
 use crate::support::wait::until;
@@ -74,10 +72,7 @@ async fn what_is_told_commits_with_the_act_or_not_at_all() {
     scene.send_due().await;
     assert_eq!(scene.receiver.types(), ["key.created"]);
     // Nobody there who wants it: nothing is written.
-    webhooks
-        .switch_off(endpoint, scene.home, By::OPERATOR)
-        .await
-        .unwrap();
+    assert!(scene.switch(endpoint, false).await);
     scene.tell(EventType::KeyCreated).await;
     assert_eq!(scene.number("SELECT count(*) FROM webhook_messages").await, 1);
 }
@@ -238,13 +233,7 @@ async fn gone_switches_the_endpoint_off_and_its_owner_is_told() {
         Err(WebhookError::Silent)
     ));
     scene.tell(EventType::KeyCreated).await;
-    assert!(
-        scene
-            .webhooks()
-            .switch_on(endpoint, scene.home, By::OPERATOR)
-            .await
-            .unwrap()
-    );
+    assert!(scene.switch(endpoint, true).await);
     scene.tell(EventType::KeyLeaked).await;
     scene.send_due().await;
     assert_eq!(
@@ -404,7 +393,7 @@ async fn what_was_sent_can_be_sent_again_with_the_same_id() {
     );
     assert!(matches!(
         scene.redeliver(other, delivery.id).await,
-        Err(WebhookError::NotFound)
+        Err(WebhookError::NoDelivery)
     ));
     assert_eq!(
         scene.trail(endpoint).await,
@@ -417,11 +406,7 @@ async fn a_test_goes_to_one_endpoint_whatever_it_wants() {
     let scene = Scene::start().await;
     let (endpoint, _) = scene.endpoint(&[EventType::KeyLeaked]).await;
     scene.endpoint(&[]).await;
-    scene
-        .webhooks()
-        .send_test(endpoint, scene.home, By::OPERATOR)
-        .await
-        .unwrap();
+    scene.test(endpoint).await.unwrap();
     scene.send_due().await;
     assert_eq!(scene.receiver.types(), ["webhook.test"]);
     assert_eq!(scene.trail(endpoint).await, ["webhook.created", "webhook.tested"]);
@@ -457,21 +442,10 @@ async fn without_a_secret_that_signs_nothing_is_sent_until_there_is_one() {
     transaction.commit().await.unwrap();
     scene.tell(EventType::KeyCreated).await;
     let dispatching = scene.webhooks().start();
-    assert!(matches!(
-        scene
-            .webhooks()
-            .send_test(endpoint, scene.home, By::OPERATOR)
-            .await,
-        Err(WebhookError::Silent)
-    ));
+    assert!(matches!(scene.test(endpoint).await, Err(WebhookError::Silent)));
     dispatching.stop().await;
     assert!(scene.receiver.received().is_empty());
-    let id = WebhookSecretId::new(&scene.app.webhooks.clock, &scene.app.webhooks.entropy);
-    scene
-        .webhooks()
-        .rotate(endpoint, scene.home, id, Duration::from_secs(60), By::OPERATOR)
-        .await
-        .unwrap();
+    scene.rotate(endpoint, 60).await.unwrap();
     scene.send_due().await;
     let received = scene.receiver.received();
     assert_eq!(received.len(), 1);

@@ -5,8 +5,7 @@ use std::time::Duration;
 use claviger::{
     audit::By,
     crypto::{Keyring, Purpose},
-    types::WebhookSecretId,
-    webhooks::{EndpointUrl, EventType, WebhookError},
+    webhooks::{EndpointUrl, EventType, Settings, WebhookError},
 };
 use futures_util::future::join_all;
 
@@ -64,18 +63,7 @@ async fn both_secrets_sign_while_they_overlap() {
     let scene = Scene::start().await;
     let (endpoint, _) = scene.endpoint(&[]).await;
     let webhooks = scene.webhooks();
-    let rotate = async |seconds| {
-        let id = WebhookSecretId::new(&webhooks.clock, &webhooks.entropy);
-        webhooks
-            .rotate(
-                endpoint,
-                scene.home,
-                id,
-                Duration::from_secs(seconds),
-                By::OPERATOR,
-            )
-            .await
-    };
+    let rotate = async |seconds| scene.rotate(endpoint, seconds).await;
     let signatures = async || {
         scene.tell(EventType::KeyCreated).await;
         scene.send_due().await;
@@ -111,18 +99,30 @@ async fn an_endpoint_is_changed_only_as_it_was_seen() {
         .await
         .unwrap()
         .unwrap()
-        .changed_at;
+        .version();
     let mut settings = scene.settings(&[EventType::KeyLeaked]);
     settings.url = EndpointUrl::parse(&scene.receiver.url("/other"), true).unwrap();
-    scene.advance(1);
-    webhooks
-        .edit(endpoint, scene.home, &settings, Some(seen), By::OPERATOR)
-        .await
-        .unwrap();
+    let edit = async |home, version: Option<&str>, settings: &Settings| {
+        scene
+            .acting(async |webhooks, transaction| {
+                webhooks
+                    .edit(
+                        transaction,
+                        endpoint,
+                        home,
+                        version,
+                        |was| *was = settings.clone(),
+                        By::OPERATOR,
+                    )
+                    .await
+            })
+            .await
+    };
+    // In the same moment of the clock: it is another version all the same.
+    edit(scene.home, Some(&seen), &settings).await.unwrap();
+    settings.event_types.push(EventType::KeyExpired);
     assert!(matches!(
-        webhooks
-            .edit(endpoint, scene.home, &settings, Some(seen), By::OPERATOR)
-            .await,
+        edit(scene.home, Some(&seen), &settings).await,
         Err(WebhookError::Changed)
     ));
     let elsewhere = (
@@ -130,9 +130,7 @@ async fn an_endpoint_is_changed_only_as_it_was_seen() {
         claviger::types::AppId::new(&webhooks.clock, &webhooks.entropy),
     );
     assert!(matches!(
-        webhooks
-            .edit(endpoint, elsewhere, &settings, None, By::OPERATOR)
-            .await,
+        edit(elsewhere, None, &settings).await,
         Err(WebhookError::NotFound)
     ));
     scene.tell(EventType::KeyCreated).await;
@@ -140,9 +138,9 @@ async fn an_endpoint_is_changed_only_as_it_was_seen() {
     scene.send_due().await;
     assert_eq!(scene.receiver.types(), ["key.leaked"]);
     assert_eq!(scene.receiver.received()[0].line, "POST /other HTTP/1.1");
-    webhooks.delete(endpoint, scene.home, By::OPERATOR).await.unwrap();
+    scene.delete(endpoint).await.unwrap();
     assert!(matches!(
-        webhooks.delete(endpoint, scene.home, By::OPERATOR).await,
+        scene.delete(endpoint).await,
         Err(WebhookError::NotFound)
     ));
     assert_eq!(
@@ -155,12 +153,7 @@ async fn an_endpoint_is_changed_only_as_it_was_seen() {
 async fn what_is_old_is_removed_and_what_is_not_stays() {
     let scene = Scene::start().await;
     let (endpoint, _) = scene.endpoint(&[]).await;
-    let id = WebhookSecretId::new(&scene.webhooks().clock, &scene.webhooks().entropy);
-    scene
-        .webhooks()
-        .rotate(endpoint, scene.home, id, Duration::ZERO, By::OPERATOR)
-        .await
-        .unwrap();
+    scene.rotate(endpoint, 0).await.unwrap();
     scene.tell(EventType::KeyCreated).await;
     scene.send_due().await;
     scene.advance(20 * 24 * 3_600);

@@ -7,7 +7,7 @@ use claviger::{
 };
 use serde_json::Value;
 
-use super::receiver::Receiver;
+use super::{documented, receiver::Receiver};
 use crate::{
     oauth::flow::{World, text},
     support::wait::until,
@@ -24,10 +24,18 @@ async fn world() -> (World, Receiver) {
         description: None,
         event_types: Vec::new(),
     };
+    let mut transaction = world.app.db.begin().await.unwrap();
     webhooks
-        .add(id, (world.account, world.first_app), &settings, By::OPERATOR)
+        .add(
+            &mut transaction,
+            id,
+            (world.account, world.first_app),
+            &settings,
+            By::OPERATOR,
+        )
         .await
         .unwrap();
+    transaction.commit().await.unwrap();
     (world, receiver)
 }
 
@@ -38,6 +46,7 @@ async fn told(world: &World, receiver: &Receiver, number: usize) -> Vec<Value> {
     dispatching.stop().await;
     let told: Vec<_> = receiver.received().iter().map(|one| one.json()).collect();
     assert_eq!(told.len(), number, "{told:?}");
+    told.iter().for_each(documented::check);
     told
 }
 

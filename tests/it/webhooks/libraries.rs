@@ -1,8 +1,6 @@
 //! What is sent is verified by the libraries that receivers use.
 
-use std::time::Duration;
-
-use claviger::{audit::By, types::WebhookSecretId, webhooks::EventType};
+use claviger::webhooks::EventType;
 use serde_json::json;
 
 use super::Scene;
@@ -14,13 +12,7 @@ async fn the_libraries_of_receivers_verify_what_is_sent() {
     // The libraries compare times by their own clock.
     scene.app.clock.set(claviger::types::Clock::system().now());
     let (endpoint, old) = scene.endpoint(&[]).await;
-    let webhooks = scene.webhooks();
-    let id = WebhookSecretId::new(&webhooks.clock, &webhooks.entropy);
-    let overlap = Duration::from_secs(3_600);
-    let new = webhooks
-        .rotate(endpoint, scene.home, id, overlap, By::OPERATOR)
-        .await
-        .unwrap();
+    let new = scene.rotate(endpoint, 3_600).await.unwrap();
     scene.tell(EventType::KeyCreated).await;
     scene.send_due().await;
     let received = scene.receiver.received().remove(0);

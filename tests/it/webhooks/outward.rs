@@ -10,7 +10,6 @@ use std::{
 };
 
 use claviger::{
-    audit::By,
     types::WebhookEndpointId,
     webhooks::{Carrier, EndpointUrl, Resolve, Settings, Webhooks},
 };
@@ -66,11 +65,8 @@ async fn attempt(scene: &Scene, carrier: Carrier, url: &str) -> Result<u16, Stri
         description: None,
         event_types: Vec::new(),
     };
-    webhooks
-        .add(id, scene.home, &settings, By::OPERATOR)
-        .await
-        .unwrap();
-    webhooks.send_test(id, scene.home, By::OPERATOR).await.unwrap();
+    scene.add(id, &settings).await.unwrap();
+    scene.test(id).await.unwrap();
     let dispatching = webhooks.start();
     until("it was tried", async || {
         scene.deliveries(id).await[0].last.is_some()
@@ -78,7 +74,7 @@ async fn attempt(scene: &Scene, carrier: Carrier, url: &str) -> Result<u16, Stri
     .await;
     dispatching.stop().await;
     let last = scene.deliveries(id).await.remove(0).last.unwrap();
-    webhooks.delete(id, scene.home, By::OPERATOR).await.unwrap();
+    scene.delete(id).await.unwrap();
     last.status.ok_or_else(|| last.error.unwrap())
 }
 

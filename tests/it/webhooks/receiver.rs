@@ -106,6 +106,11 @@ impl Receiver {
         self.state.lock().unwrap().received.clone()
     }
 
+    /// What has come since this was last called.
+    pub fn take(&self) -> Vec<Received> {
+        std::mem::take(&mut self.state.lock().unwrap().received)
+    }
+
     /// The types of the events that came, in order.
     pub fn types(&self) -> Vec<String> {
         self.received()

@@ -1,0 +1,109 @@
+//! What happens at the worst moment: between the act and its event, between sending and writing it down, while an endpoint
+//! goes.
+
+use claviger::webhooks::{DeliveryState, EventType};
+
+use super::{Scene, receiver::Reply};
+use crate::support::wait::until;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_and_not_written_down_comes_again_under_the_same_id() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    scene.tell(EventType::KeyCreated).await;
+    // It is taken, but that cannot be written: the database is gone for this one thing.
+    scene
+        .execute("ALTER TABLE webhook_attempts RENAME TO webhook_attempts_away")
+        .await;
+    let dispatching = scene.webhooks().start();
+    until("it has come", async || scene.receiver.received().len() == 1).await;
+    dispatching.stop().await;
+    scene
+        .execute("ALTER TABLE webhook_attempts_away RENAME TO webhook_attempts")
+        .await;
+    assert_eq!(scene.deliveries(endpoint).await[0].state, DeliveryState::UnderWay);
+    // Nobody is at it again while the claim holds.
+    scene.advance(60);
+    let dispatching = scene.webhooks().start();
+    dispatching.stop().await;
+    assert_eq!(scene.receiver.received().len(), 1);
+    scene.advance(60);
+    scene.send_due().await;
+    let received = scene.receiver.received();
+    assert_eq!(received.len(), 2);
+    assert_eq!(
+        received[0].headers["webhook-id"],
+        received[1].headers["webhook-id"]
+    );
+    assert_eq!(received[0].body, received[1].body);
+    assert_eq!(
+        scene.deliveries(endpoint).await[0].state,
+        DeliveryState::Delivered
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_goes_while_something_is_sent_to_it_leaves_nothing_behind() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    let (other, _) = scene.endpoint(&[EventType::KeyRevoked]).await;
+    scene.receiver.always(Reply::Silence);
+    for _ in 0..3 {
+        scene.tell(EventType::KeyCreated).await;
+    }
+    let dispatching = scene.webhooks().start();
+    until("the first is under way", async || {
+        scene.receiver.received().len() == 1
+    })
+    .await;
+    scene.delete(endpoint).await.unwrap();
+    for table in ["deliveries", "attempts"] {
+        let rows = scene
+            .number(&format!("SELECT count(*) FROM webhook_{table}"))
+            .await;
+        assert_eq!(rows, 0, "{table}");
+    }
+    // The dispatcher goes on for the others.
+    scene.receiver.always(Reply::Status(200));
+    scene.tell(EventType::KeyRevoked).await;
+    until("the other is told", async || {
+        scene
+            .deliveries(other)
+            .await
+            .first()
+            .is_some_and(|delivery| delivery.state == DeliveryState::Delivered)
+    })
+    .await;
+    drop(dispatching);
+    assert_eq!(scene.receiver.types().last().unwrap(), "key.revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_does_not_fail_for_an_endpoint_that_is_going() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    let webhooks = scene.webhooks();
+    let mut going = scene.app.db.begin().await.unwrap();
+    webhooks
+        .delete(&mut going, endpoint, scene.home, claviger::audit::By::OPERATOR)
+        .await
+        .unwrap();
+    // The act waits for whoever removes the endpoint, and then tells nobody.
+    let (told, ()) = tokio::join!(
+        async {
+            scene.tell(EventType::KeyCreated).await;
+            scene.number("SELECT count(*) FROM webhook_deliveries").await
+        },
+        async {
+            until("the act waits", async || {
+                scene
+                    .number("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+                    .await
+                    > 0
+            })
+            .await;
+            going.commit().await.unwrap();
+        }
+    );
+    assert_eq!(told, 0);
+}
