@@ -1,5 +1,7 @@
 //! Reports of leaked credentials: who may send them, what becomes of what was found, and what is kept of it.
 
+#![allow(clippy::too_many_lines, reason = "a test reads from top to bottom")]
+
 mod faults;
 mod github;
 mod kinds;

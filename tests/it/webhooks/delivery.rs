@@ -1,9 +1,6 @@
 //! What is sent, how often, and what comes of it.
 
-use claviger::{
-    audit::By,
-    webhooks::{self, DeliveryState, DisabledReason, EventType, WebhookError, enqueue},
-};
+use claviger::webhooks::{self, DeliveryState, DisabledReason, EventType, WebhookError, enqueue};
 
 use super::{Scene, receiver::Reply};
 use crate::support::wait::until;
