@@ -16,6 +16,7 @@ use crate::{
     identity::{Identity, Mailer},
     jobs::{Job, Runner, Running},
     keys::{self, Keys, limits::Limiter, usage::Usage},
+    leaks::{self, Leaks},
     oauth::{self, Authority},
     revocation::{self, Revocations},
     server::{BindError, Server, Services},
@@ -57,6 +58,7 @@ pub struct App {
     pub authority: Authority,
     pub keys: Keys,
     pub usage: Usage,
+    pub leaks: Leaks,
     pub webhooks: Webhooks,
     pub runner: Runner,
 }
@@ -101,6 +103,7 @@ impl App {
         Self::assemble(config, clock, entropy, database, false).await
     }
 
+    #[allow(clippy::too_many_lines, reason = "each part is put in its place, once")]
     async fn assemble(
         config: Arc<Config>,
         clock: Clock,
@@ -185,9 +188,11 @@ impl App {
             keys.configure_default_key().await?;
         }
         let webhooks = webhooks_beside(&identity);
+        let leaks = Leaks::new(authority.clone(), keys.clone(), mailer.clone())?;
         let mut jobs = first_jobs(&config, &identity, &authority);
         jobs.extend(keys::jobs(&keys));
         jobs.extend(usage.jobs());
+        jobs.extend(leaks::jobs(&leaks));
         jobs.extend(webhooks::jobs(&webhooks));
         let runner = Runner::new(db.clone(), clock.clone(), jobs);
         Ok(Self {
@@ -202,6 +207,7 @@ impl App {
             authority,
             keys,
             usage,
+            leaks,
             webhooks,
             runner,
         })
@@ -236,6 +242,7 @@ impl App {
             identity: self.identity.clone(),
             authority: self.authority.clone(),
             keys: self.keys.clone(),
+            leaks: self.leaks.clone(),
             webhooks: self.webhooks.clone(),
             runner: self.runner.clone(),
         }

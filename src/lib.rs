@@ -12,6 +12,7 @@ pub mod db;
 pub mod identity;
 pub mod jobs;
 pub mod keys;
+pub mod leaks;
 pub mod oauth;
 pub mod revocation;
 pub mod scopes;

@@ -287,15 +287,23 @@ CREATE INDEX webhook_attempts_delivery ON webhook_attempts (delivery_id, id);
 CREATE TABLE leak_reports (
     id uuid PRIMARY KEY,
     source text NOT NULL,
-    subject_kind text NOT NULL,
+    subject_kind text NOT NULL
+        CHECK (subject_kind IN ('api_key', 'client_secret', 'refresh_token', 'access_token', 'webhook_secret')),
     subject_id text NOT NULL,
+    hint text NOT NULL,
+    app_id uuid,
     account_id uuid,
     found_at_url text,
-    outcome text NOT NULL,
+    outcome text NOT NULL CHECK (outcome IN ('revoked', 'over', 'former', 'published')),
     created_at timestamptz NOT NULL
 );
+COMMENT ON COLUMN leak_reports.source IS 'Who reported it: github, or the caller of the interface.';
+COMMENT ON COLUMN leak_reports.hint IS 'What may be shown of it.';
+COMMENT ON COLUMN leak_reports.app_id IS 'No reference, as for the account: what was found outlives both.';
+COMMENT ON COLUMN leak_reports.found_at_url IS 'Cut before what begins like a credential.';
 CREATE INDEX leak_reports_subject ON leak_reports (subject_id);
-CREATE INDEX leak_reports_account ON leak_reports (account_id, id DESC);
+CREATE INDEX leak_reports_app ON leak_reports (app_id, id DESC);
+CREATE INDEX leak_reports_age ON leak_reports (created_at);
 
 CREATE TABLE leak_notices (
     digest bytea PRIMARY KEY,
@@ -303,3 +311,10 @@ CREATE TABLE leak_notices (
 );
 COMMENT ON TABLE leak_notices IS 'Digests of signed reports that have been dealt with: one that comes again is refused.';
 CREATE INDEX leak_notices_age ON leak_notices (created_at);
+
+-- A client secret that was taken back is still known for a while when somebody finds it. Its first characters find it.
+
+ALTER TABLE client_secrets ADD COLUMN revoked_at timestamptz;
+COMMENT ON COLUMN client_secrets.revoked_at IS 'From then on it is nobody''s but whoever finds it: kept to be known as ours.';
+CREATE INDEX client_secrets_hint ON client_secrets (hint);
+CREATE INDEX client_secrets_revoked ON client_secrets (revoked_at) WHERE revoked_at IS NOT NULL;

@@ -141,6 +141,27 @@ pub async fn lock_app(connection: &mut AsyncPgConnection, id: AppId) -> Result<b
     store::lock_app(connection, id).await
 }
 
+/// Holds several in one order, so that two who hold some of the same do not wait for each other.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn hold_apps(connection: &mut AsyncPgConnection, ids: &[AppId]) -> Result<(), Fault> {
+    store::hold_apps(connection, ids).await
+}
+
+/// The owners and admins of some accounts.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn admins_of(
+    connection: &mut AsyncPgConnection,
+    accounts: &[AccountId],
+) -> Result<Vec<(AccountId, UserId)>, Fault> {
+    store::admins(connection, accounts).await
+}
+
 /// One app and what `user` is in its account; none for strangers too, who learn nothing of it.
 ///
 /// # Errors

@@ -274,6 +274,17 @@ pub(super) async fn lock_app(connection: &mut AsyncPgConnection, id: AppId) -> R
     Ok(found.is_some())
 }
 
+pub(super) async fn hold_apps(connection: &mut AsyncPgConnection, ids: &[AppId]) -> Result<(), Fault> {
+    let _held: Vec<Uuid> = apps::table
+        .filter(apps::id.eq_any(ids.iter().map(|id| id.uuid())))
+        .order(apps::id)
+        .select(apps::id)
+        .for_no_key_update()
+        .load(connection)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn delete_app(connection: &mut AsyncPgConnection, id: AppId) -> Result<(), Fault> {
     diesel::delete(apps::table.find(id.uuid()))
         .execute(connection)

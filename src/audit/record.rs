@@ -47,7 +47,7 @@ impl Actor {
 }
 
 /// What the act was done to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     User(UserId),
     Account(AccountId),
@@ -82,7 +82,9 @@ impl Subject {
         }
     }
 
-    pub(super) fn id(&self) -> Option<String> {
+    /// As text; none for what has no id.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
         match self {
             Self::User(id) => Some(id.to_string()),
             Self::Account(id) => Some(id.to_string()),
@@ -315,6 +317,15 @@ impl Record {
     /// If it could not be written; the act must then not happen either.
     pub async fn write(&self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         store::insert(connection, self).await
+    }
+
+    /// Adds many, in their order, by few statements.
+    ///
+    /// # Errors
+    ///
+    /// As [`Record::write`].
+    pub async fn write_all(records: &[Self], connection: &mut AsyncPgConnection) -> Result<(), Fault> {
+        store::insert_all(connection, records).await
     }
 }
 

@@ -23,6 +23,39 @@ pub(super) async fn insert(connection: &mut AsyncPgConnection, record: &Record) 
     Ok(())
 }
 
+/// Records of one statement: each has 12 parameters, and the protocol takes 65,535.
+const MOST_AT_ONCE: usize = 1_000;
+
+pub(super) async fn insert_all(connection: &mut AsyncPgConnection, records: &[Record]) -> Result<(), Fault> {
+    for some in records.chunks(MOST_AT_ONCE) {
+        let rows: Vec<_> = some
+            .iter()
+            .map(|record| {
+                let context = record.context.as_ref();
+                (
+                    audit_records::at.eq(record.at),
+                    audit_records::actor_kind.eq(record.actor.kind()),
+                    audit_records::actor_id.eq(record.actor.id()),
+                    audit_records::account_id.eq(record.account.map(AccountId::uuid)),
+                    audit_records::action.eq(record.action.name()),
+                    audit_records::subject_kind.eq(record.subject.kind()),
+                    audit_records::subject_id.eq(record.subject.id()),
+                    audit_records::outcome.eq(record.outcome.name()),
+                    audit_records::address.eq(context.map(|context| context.address.to_string())),
+                    audit_records::user_agent.eq(context.map(|context| context.user_agent.as_str())),
+                    audit_records::request_id.eq(context.map(|context| context.request_id.as_str())),
+                    audit_records::details.eq(Value::Object(record.details.clone())),
+                )
+            })
+            .collect();
+        diesel::insert_into(audit_records::table)
+            .values(rows)
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
 /// The statement that adds a record where `condition` holds: [`Together`](crate::db::Together) runs it with its act.
 pub(crate) fn insertion(record: &Record, condition: &'static str) -> impl QueryFragment<Pg> + QueryId + Send {
     let context = record.context.as_ref();

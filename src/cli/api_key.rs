@@ -35,6 +35,8 @@ pub(super) enum Command {
     Retire(Retire),
     /// Take a key back: at once, everywhere, for good
     Revoke(One),
+    /// Print the regular expression by which scanners find keys of this deployment
+    Expression,
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +134,10 @@ impl Command {
         match self {
             Self::Create(create) => create.run(&app).await,
             Self::List(List { app: id, json }) => list(&app, id, json).await,
+            Self::Expression => {
+                println!("{}", keys.formats.expression());
+                Ok(())
+            }
             Self::Rotate(rotate) => {
                 let overlap = if rotate.until_retired {
                     Some(Overlap::UntilRetired)

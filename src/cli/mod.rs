@@ -149,7 +149,7 @@ impl Cli {
             Command::Keys(command) => act(file, environment, async |config| {
                 match command.without_database(&config) {
                     Some(done) => done,
-                    None => reach::with_app(config, environment, |app| command.run(app)).await,
+                    None => Box::pin(reach::with_app(config, environment, |app| command.run(app))).await,
                 }
             }),
         };

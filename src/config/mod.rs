@@ -2,6 +2,7 @@
 //! the environment. Every key is documented where it is declared; `claviger config print` and
 //! `docs/configuration.md` are made from that.
 
+mod check;
 mod families;
 mod key;
 mod load;

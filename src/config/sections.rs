@@ -331,6 +331,10 @@ settings! {
         github_keys_url: String = "https://api.github.com/meta/public_keys/secret_scanning".to_owned();
         /// How long those keys are kept before they are asked for again.
         github_keys_for: Span = Span::hours(24);
+        /// Revoke publishable keys that are reported, too. Anybody can read them where they are used, and so could put them where scanners look; false records them and no more.
+        revoke_publishable: bool = false;
+        /// How long reports are kept.
+        keep: Span = Span::days(396);
     }
 }
 
@@ -392,58 +396,5 @@ impl Config {
             Some(Host::Ipv6(address)) => !address.is_loopback(),
             None => true,
         }
-    }
-
-    /// What cannot be read off a single key.
-    pub(super) fn check(&self) -> Result<(), String> {
-        if let Some(issuer) = &self.issuer
-            && (!matches!(issuer.scheme(), "http" | "https")
-                || issuer.query().is_some()
-                || issuer.fragment().is_some()
-                || !issuer.username().is_empty())
-        {
-            return Err(
-                "issuer: an http(s) URL without user, query or fragment is needed (RFC 8414 §2)".into(),
-            );
-        }
-        if self.server.tls.certificate.is_some() != self.server.tls.key.is_some() {
-            return Err("server.tls: certificate and key belong together; one of them is missing".into());
-        }
-        if self.master_key.source == MasterKeySource::Env && self.master_key.value.is_none() {
-            return Err("master_key.value: needed with master_key.source = \"env\"".into());
-        }
-        if self.oauth.retry_window > Span::seconds(60) {
-            return Err("oauth.retry_window: at most 60s".into());
-        }
-        if self.revocation.lease < Span::seconds(1) || self.revocation.lease > Span::minutes(1) {
-            return Err("revocation.lease: 1s to 1m".into());
-        }
-        if self.passwords.memory_kib < 19_456
-            || self.passwords.iterations < 2
-            || self.passwords.parallelism < 1
-        {
-            return Err("passwords: at least memory_kib = 19456, iterations = 2, parallelism = 1".into());
-        }
-        if self.passwords.least_score > 4 {
-            return Err("passwords.least_score: 0 to 4".into());
-        }
-        if self.database.connections < 4 {
-            return Err("database.connections: at least 4".into());
-        }
-        if self.database.statement_timeout < Span::seconds(1) {
-            return Err("database.statement_timeout: at least 1s".into());
-        }
-        self.keys.check()?;
-        if self.usage.flush < Span::seconds(1) {
-            return Err("usage.flush: at least 1s".into());
-        }
-        let timeout = self.webhooks.timeout;
-        if self.webhooks.concurrency == 0 || timeout < Span::seconds(1) || timeout > Span::minutes(2) {
-            return Err("webhooks: a concurrency of at least 1, and a timeout of 1s to 2m".into());
-        }
-        if self.jobs.batch == 0 {
-            return Err("jobs.batch: at least 1".into());
-        }
-        Ok(())
     }
 }

@@ -18,4 +18,4 @@ pub use password::PasswordHasher;
 pub use purpose::{KeyId, KeyState, KeyStatus, Mac, Purpose};
 pub use seal::{Place, Unsealed};
 pub use signing::{JwtType, SigningKey};
-pub use token::{Token, decode_base64url, digest, encode_base64url, same};
+pub use token::{Token, decode_base64url, digest, encode_base64url, encode_hex, same};

@@ -63,6 +63,18 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
     subtle::ConstantTimeEq::ct_eq(one, other).into()
 }
 
+/// Hexadecimal digits, in lower case.
+#[must_use]
+pub fn encode_hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// Base64url without padding (RFC 4648 §5).
 #[must_use]
 pub fn encode_base64url(bytes: &[u8]) -> String {

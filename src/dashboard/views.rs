@@ -17,6 +17,7 @@ mod all_clients;
 mod apps;
 mod client_form;
 mod clients;
+mod leaks;
 mod scopes;
 mod usage;
 mod webhooks;
@@ -28,6 +29,7 @@ pub use client_form::{ClientForm, ClientKind, ScopeChoice};
 pub use clients::{
     AppRef, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, SecretRow, SecretShown,
 };
+pub use leaks::LeakRow;
 pub use scopes::{Audience, ScopeForm, ScopeRow, Scopes};
 pub use usage::{KeyRequestRow, LAYERS, OneKey, ROTATION, ShareRow, Tab, UsagePage};
 pub use webhooks::{

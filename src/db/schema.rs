@@ -130,6 +130,7 @@ diesel::table! {
         hint -> Text,
         expires_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -296,6 +297,8 @@ diesel::table! {
         source -> Text,
         subject_kind -> Text,
         subject_id -> Text,
+        hint -> Text,
+        app_id -> Nullable<Uuid>,
         account_id -> Nullable<Uuid>,
         found_at_url -> Nullable<Text>,
         outcome -> Text,

@@ -81,6 +81,12 @@ impl Formats {
         self.0.iter().any(|own| text.starts_with(&own.text))
     }
 
+    /// Where the first thing in a text begins that may be a key, whole or not.
+    #[must_use]
+    pub fn first_in(&self, text: &str) -> Option<usize> {
+        self.0.iter().filter_map(|own| text.find(&own.text)).min()
+    }
+
     /// The regular expression by which scanners find keys, one alternative a form.
     #[must_use]
     pub fn expression(&self) -> String {

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::{ApiKey, Asker, KeyError, Keys, RevokedBecause, act::permit, store};
 use crate::{
     accounts::Permission,
-    audit::{Action, By, Subject},
+    audit::{Action, By, Record, Subject},
     revocation::{self, Reason},
     types::{ApiKeyId, AppId, Clock, Entropy, Fault},
     webhooks::{self, EventType},
@@ -102,15 +102,18 @@ pub(super) async fn revoke_in(
 ) -> Result<Vec<ApiKeyId>, Fault> {
     let ids: Vec<ApiKeyId> = keys.iter().map(|key| key.id).collect();
     let revoked = store::revoke(connection, &ids, reason, now).await?;
-    for key in keys.iter().filter(|key| revoked.contains(&key.id)) {
-        by.done(now, Action::KeyRevoked, Subject::ApiKey(key.id))
-            .account(key.account_id)
-            .detail("name", key.settings.name.as_str())
-            .detail("hint", key.hint.as_str())
-            .detail("reason", reason.name())
-            .write(connection)
-            .await?;
-    }
+    let records: Vec<Record> = keys
+        .iter()
+        .filter(|key| revoked.contains(&key.id))
+        .map(|key| {
+            by.done(now, Action::KeyRevoked, Subject::ApiKey(key.id))
+                .account(key.account_id)
+                .detail("name", key.settings.name.as_str())
+                .detail("hint", key.hint.as_str())
+                .detail("reason", reason.name())
+        })
+        .collect();
+    Record::write_all(&records, connection).await?;
     let more = json!({"reason": reason.name()});
     let events: Vec<_> = keys
         .iter()

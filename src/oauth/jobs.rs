@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Authority, authorize, derived_keys, grants};
+use super::{Authority, authorize, clients::store::delete_revoked_secrets, derived_keys, grants};
 use crate::{audit::Actor, crypto::Purpose, jobs::Job, types::Fault};
 
 /// How long an ended grant stays, so that a replay of its tokens is still told from a forgery in the trail.
 const GRANT_AFTERLIFE: Duration = Duration::from_hours(24);
+/// How long a client secret that was taken back is known to be ours, if somebody finds it.
+const SECRET_AFTERLIFE: Duration = Duration::from_hours(90 * 24);
 /// Which grants have ended is known only by looking at all of them.
 const LOOK_THROUGH_GRANTS_EVERY: Duration = Duration::from_hours(24);
 
@@ -48,6 +50,17 @@ pub fn jobs(authority: &Authority) -> Vec<Job> {
                 }
             },
         ),
+        Job::new("oauth.client-secrets", cleanup, move |db, now| async move {
+            let mut done = 0;
+            loop {
+                let before = now - SECRET_AFTERLIFE;
+                let gone = delete_revoked_secrets(&mut *db.connection().await?, before, batch).await?;
+                done += gone;
+                if i64::try_from(gone).unwrap_or(batch) < batch {
+                    return count(done);
+                }
+            }
+        }),
         Job::new("oauth.signing-keys", Duration::from_hours(1), move |_, _| {
             let keys = keys.clone();
             async move { count(keys.signing.rotate_due(Actor::System).await?) }

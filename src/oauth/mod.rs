@@ -22,6 +22,7 @@ pub mod http;
 mod id_token;
 mod introspect;
 mod jobs;
+pub mod leaked;
 mod live_tokens;
 mod metadata;
 mod pages;

@@ -15,7 +15,8 @@ pub struct RefreshToken {
     pub generation: i32,
 }
 
-const PREFIX: &str = "rt_";
+/// What refresh tokens begin with.
+pub(super) const PREFIX: &str = "rt_";
 
 impl RefreshToken {
     /// The text of this token under a key.

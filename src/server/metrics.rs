@@ -14,6 +14,7 @@ use prometheus_client::{
 };
 
 use super::{Services, measure::HttpMetrics};
+use crate::leaks::Count;
 
 pub(super) struct Metrics {
     registry: Registry,
@@ -43,6 +44,7 @@ impl Collector for State {
             db,
             revocations,
             authority,
+            leaks,
             webhooks,
             runner,
             ..
@@ -113,6 +115,7 @@ impl Collector for State {
         for (outcome, count) in webhooks.tally.attempts() {
             ConstCounter::new(count).encode(attempts.encode_family(&[("outcome", outcome.name())])?)?;
         }
+        of_leaks(&leaks.counts(), &mut encoder)?;
         let mut jobs = |name: &str, help: &str, value: fn(&crate::jobs::Tally) -> u64| {
             let kind = ConstCounter::new(0_u64).metric_type();
             let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
@@ -134,6 +137,26 @@ impl Collector for State {
             tally.rows
         })
     }
+}
+
+fn of_leaks(counts: &[Count], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    for (name, help) in [
+        (
+            "leak_reports",
+            "Reports of leaked credentials, by whom and what became of them",
+        ),
+        (
+            "leak_finds",
+            "Strings that were reported, by what they turned out to be",
+        ),
+    ] {
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+        for own in counts.iter().filter(|own| own.metric == name) {
+            ConstCounter::new(own.number).encode(metric.encode_family(&own.labels)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn count(size: usize) -> f64 {

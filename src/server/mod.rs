@@ -27,6 +27,7 @@ use crate::{
     identity::Identity,
     jobs::Runner,
     keys::Keys,
+    leaks::Leaks,
     oauth::Authority,
     revocation::Revocations,
     types::{Clock, Entropy},
@@ -50,6 +51,7 @@ pub struct Services {
     pub identity: Identity,
     pub authority: Authority,
     pub keys: Keys,
+    pub leaks: Leaks,
     pub webhooks: Webhooks,
     pub runner: Runner,
 }

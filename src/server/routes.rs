@@ -9,6 +9,7 @@ use crate::{
     api, dashboard,
     identity::{self, HeldByApps, Identity, http::PendingRequests},
     keys::Keys,
+    leaks::Leaks,
     oauth::{self, Authority, ConsentsAndGrants, WaitingRequests},
     types::{Clock, Entropy},
     web::{BasePath, BrowserSettings, Parameters, TrustedProxies},
@@ -27,6 +28,7 @@ pub(super) struct SharedData {
     identity: Data<Identity>,
     authority: Data<Authority>,
     keys: Data<Keys>,
+    leaks: Data<Leaks>,
     webhooks: Data<Webhooks>,
     /// What the sign-in page asks of the capability above it.
     pending: Data<dyn PendingRequests>,
@@ -54,6 +56,7 @@ impl SharedData {
             identity: Data::new(services.identity.clone()),
             authority: Data::new(services.authority.clone()),
             keys: Data::new(services.keys.clone()),
+            leaks: Data::new(services.leaks.clone()),
             webhooks: Data::new(services.webhooks.clone()),
             pending: Data::from(pending),
             held: Data::from(held),
@@ -73,6 +76,7 @@ impl SharedData {
             .app_data(self.identity.clone())
             .app_data(self.authority.clone())
             .app_data(self.keys.clone())
+            .app_data(self.leaks.clone())
             .app_data(self.webhooks.clone())
             .app_data(self.pending.clone())
             .app_data(self.held.clone())

@@ -10,12 +10,12 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
-    Request, Response,
+    Request, Response, StatusCode,
     body::{Bytes, Incoming},
     client::conn::http1,
-    header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT},
+    header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
@@ -88,6 +88,10 @@ pub(super) enum Undelivered {
     NoAnswer(hyper::Error),
     #[error("no answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),
+    #[error("the answer was {0}")]
+    Answered(StatusCode),
+    #[error("the document broke off, or is too large: {0}")]
+    Cut(Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -139,10 +143,52 @@ impl Carrier {
         })
     }
 
+    /// For addresses that whoever runs the server has chosen: they may be private.
+    #[must_use]
+    pub fn for_operator(patience: Duration) -> Self {
+        Self {
+            resolver: Arc::new(SystemResolver),
+            private: true,
+            patience,
+            tls: Arc::default(),
+        }
+    }
+
+    /// Reads a document of up to `most` bytes; what else than 200 is answered is no document.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Unavailable`] if there is none to be had now.
+    pub async fn get(&self, url: &Url, most: usize) -> Result<Vec<u8>, Fault> {
+        let request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
+            .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
+            .header(ACCEPT, "application/json")
+            .header(USER_AGENT, concat!("Claviger/", env!("CARGO_PKG_VERSION")))
+            .body(Full::default())
+            .map_err(Fault::internal)?;
+        let mut driver = JoinSet::new();
+        let read = async {
+            let response = self.ask(url, request, &mut driver).await?;
+            if response.status() != StatusCode::OK {
+                return Err(Undelivered::Answered(response.status()));
+            }
+            let body = Limited::new(response.into_body(), most).collect().await;
+            Ok(body.map_err(Undelivered::Cut)?.to_bytes().to_vec())
+        };
+        timeout(self.patience, read)
+            .await
+            .unwrap_or(Err(Undelivered::TimedOut(self.patience)))
+            .map_err(|cause| match cause {
+                Undelivered::Fault(fault) => fault,
+                cause => Fault::unavailable(format!("{url}: {cause}")),
+            })
+    }
+
     /// Posts a parcel; the whole may take as long as the configuration says.
     pub(super) async fn post(&self, url: &Url, parcel: Parcel) -> Result<Answer, Undelivered> {
         let mut driver = JoinSet::new();
-        let response = timeout(self.patience, self.ask(url, parcel, &mut driver))
+        let request = request(url, parcel)?;
+        let response = timeout(self.patience, self.ask(url, request, &mut driver))
             .await
             .or(Err(Undelivered::TimedOut(self.patience)))??;
         let status = response.status().as_u16();
@@ -161,11 +207,10 @@ impl Carrier {
     async fn ask(
         &self,
         url: &Url,
-        parcel: Parcel,
+        request: Request<Full<Bytes>>,
         driver: &mut JoinSet<Result<(), hyper::Error>>,
     ) -> Result<Response<Incoming>, Undelivered> {
         let stream = connect(&self.admit(url).await?).await?;
-        let request = request(url, parcel)?;
         if url.scheme() != "https" {
             return exchange(stream, request, driver).await;
         }

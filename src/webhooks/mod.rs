@@ -35,7 +35,7 @@ pub use model::{
 };
 pub(crate) use outbox::Telling;
 pub use outbox::{enqueue, enqueue_all, forget_app};
-pub use secrets::{LeakedSecret, NewSecret, secret_by_digest};
+pub use secrets::{LeakedSecret, NewSecret, end_leaked_secrets, secret_digest, secrets_by_digest};
 pub use tally::{Outcome, Tally};
 pub use url::{EndpointUrl, InvalidEndpointUrl};
 
@@ -48,6 +48,9 @@ use crate::{
     identity::Mailer,
     types::{Clock, Entropy, Fault},
 };
+
+/// What secrets begin with.
+pub const SECRET_BEGINNING: &str = sign::PREFIX;
 
 /// All that the acts on webhooks, and their delivery, work with.
 #[derive(Clone, Debug)]

@@ -1,6 +1,9 @@
 //! The secrets of endpoints: one is made with its endpoint, and rotated with an overlap in which both sign.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
@@ -30,54 +33,56 @@ pub struct NewSecret {
 }
 
 /// A secret that somebody has found, and whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeakedSecret {
     pub endpoint: WebhookEndpointId,
     pub secret: WebhookSecretId,
+    pub hint: String,
     pub app: AppId,
+    pub account: AccountId,
 }
 
-/// Whose secret has this digest ([`Token::digest`]), whether it still signs or not.
+/// What a string is looked up by that begins as secrets do; none for others.
+#[must_use]
+pub fn secret_digest(presented: &str) -> Option<[u8; 32]> {
+    presented
+        .starts_with(sign::PREFIX)
+        .then(|| Token::presented(presented).digest())
+}
+
+/// Whose secrets have these digests ([`secret_digest`]), whether they still sign or not.
 ///
 /// # Errors
 ///
 /// If the database is out of reach.
-pub async fn secret_by_digest(
+pub async fn secrets_by_digest(
     connection: &mut AsyncPgConnection,
-    digest: &[u8; 32],
-) -> Result<Option<LeakedSecret>, Fault> {
-    let found = store::by_digest(connection, digest).await?;
-    Ok(found.map(|(endpoint, secret, app)| LeakedSecret {
-        endpoint,
-        secret,
-        app,
-    }))
+    digests: &[[u8; 32]],
+) -> Result<HashMap<[u8; 32], LeakedSecret>, Fault> {
+    if digests.is_empty() {
+        return Ok(HashMap::new());
+    }
+    store::by_digests(connection, digests).await
 }
 
-impl LeakedSecret {
-    /// Ends it at once, in the caller's transaction, with its record. Nothing is sent to the endpoint then until its owner
-    /// rotates a new one in, unless another one signs. Says whether it still signed.
-    ///
-    /// # Errors
-    ///
-    /// If the database is out of reach.
-    pub async fn end(
-        &self,
-        connection: &mut AsyncPgConnection,
-        account: AccountId,
-        now: OffsetDateTime,
-        by: By<'_>,
-    ) -> Result<bool, Fault> {
-        if !store::end_secret(connection, self.secret, now).await? {
-            return Ok(false);
-        }
-        by.done(now, Action::SecretLeaked, Subject::WebhookEndpoint(self.endpoint))
-            .account(account)
-            .detail("secret", self.secret.to_string())
-            .write(connection)
-            .await?;
-        Ok(true)
+/// Ends secrets at once, in the caller's transaction, which writes the records. Nothing is sent to an endpoint then until
+/// its owner rotates a new one in, unless another one signs. Says which of them still signed.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn end_leaked_secrets(
+    connection: &mut AsyncPgConnection,
+    secrets: &[LeakedSecret],
+    now: OffsetDateTime,
+) -> Result<HashSet<WebhookSecretId>, Fault> {
+    if secrets.is_empty() {
+        return Ok(HashSet::new());
     }
+    let endpoints: Vec<_> = secrets.iter().map(|leaked| leaked.endpoint).collect();
+    store::lock_endpoints(connection, &endpoints).await?;
+    let ids: Vec<_> = secrets.iter().map(|leaked| leaked.secret).collect();
+    store::end_these_secrets(connection, &ids, now).await
 }
 
 impl Webhooks {

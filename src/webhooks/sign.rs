@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::{crypto::Token, types::Entropy};
 
 /// What a secret begins with.
-const PREFIX: &str = "whsec_";
+pub(super) const PREFIX: &str = "whsec_";
 
 /// A new secret: 256 random bits.
 pub(super) fn new_secret(entropy: &Entropy) -> Token {

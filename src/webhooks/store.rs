@@ -14,6 +14,6 @@ pub(in crate::webhooks) use lists::{attempts, delete_old, deliveries, delivery};
 pub(crate) use outbox::TellingParts;
 pub(in crate::webhooks) use outbox::{delete_of_app, enqueue, insert_test};
 pub(in crate::webhooks) use secrets::{
-    NewRow, by_digest, delete_ended_secrets, end_secret, end_secrets, insert_secret, live_sealed,
-    live_secrets, reseal_secrets,
+    NewRow, by_digests, delete_ended_secrets, end_secrets, end_these_secrets, insert_secret, live_sealed,
+    live_secrets, lock_endpoints, reseal_secrets,
 };

@@ -21,6 +21,7 @@ mod embedded;
 mod identity;
 mod jobs;
 mod keys;
+mod leaks;
 mod limits;
 mod members;
 mod oauth;

@@ -15,7 +15,7 @@ mod keys;
 mod libraries;
 mod outward;
 mod page;
-mod receiver;
+pub mod receiver;
 mod rest;
 
 use std::time::Duration;

@@ -98,6 +98,24 @@ pub(in super::super) async fn members(
         .collect()
 }
 
+/// The owners and admins of some accounts.
+pub(in super::super) async fn admins(
+    connection: &mut AsyncPgConnection,
+    accounts: &[AccountId],
+) -> Result<Vec<(AccountId, UserId)>, Fault> {
+    let rows: Vec<(Uuid, Uuid)> = members::table
+        .filter(members::account_id.eq_any(accounts.iter().map(|id| id.uuid())))
+        .filter(members::role.eq_any([Role::Owner.name(), Role::Admin.name()]))
+        .order((members::account_id, members::created_at, members::user_id))
+        .select((members::account_id, members::user_id))
+        .load(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(account, user)| (AccountId::from_uuid(account), UserId::from_uuid(user)))
+        .collect())
+}
+
 pub(in super::super) async fn count_members(
     connection: &mut AsyncPgConnection,
     account: AccountId,

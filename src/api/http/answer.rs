@@ -55,6 +55,8 @@ pub(super) enum ApiError {
     /// Unknown, revoked, malformed: all alike.
     InvalidCredential,
     Expired,
+    /// A report that nobody has signed who may report, and why it is none.
+    Unsigned(&'static str),
     WrongEnvironment {
         is: Environment,
         wanted: Environment,
@@ -181,6 +183,7 @@ impl ApiError {
             ),
             Self::InvalidCredential => ("UNAUTHORIZED", "Invalid API key provided"),
             Self::Expired => ("UNAUTHORIZED", "API key has expired"),
+            Self::Unsigned(why) => ("UNAUTHORIZED", *why),
             Self::WrongEnvironment { is, wanted } => {
                 return (
                     "WRONG_ENVIRONMENT",
@@ -276,6 +279,7 @@ impl ResponseError for ApiError {
             Self::NoCredential
             | Self::InvalidCredential
             | Self::Expired
+            | Self::Unsigned(_)
             | Self::WrongEnvironment { .. }
             | Self::KeyInQuery => StatusCode::UNAUTHORIZED,
             Self::AddressNotAllowed
@@ -308,6 +312,10 @@ impl ResponseError for ApiError {
             }
             Self::InvalidCredential | Self::Expired | Self::WrongEnvironment { .. } | Self::KeyInQuery => {
                 answer.insert_header((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""));
+            }
+            // RFC 9110 §15.5.2 wants a challenge; this one has the name of what is missing.
+            Self::Unsigned(_) => {
+                answer.insert_header((header::WWW_AUTHENTICATE, "Github-Public-Key-Signature"));
             }
             Self::InsufficientScope(scope) => {
                 answer.insert_header((

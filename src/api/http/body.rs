@@ -13,16 +13,16 @@ use tokio::time::{Duration, timeout};
 use super::answer::ApiError;
 use crate::{crypto, keys::Once, web::Parameters};
 
-/// A body of JSON, read strictly; and a digest of it.
-pub(super) struct Body<T> {
+/// A body of JSON of up to so many bytes, read strictly; and a digest of it.
+pub(super) struct Body<T, const LARGEST: usize = USUALLY_LARGEST> {
     pub(super) value: T,
     digest: [u8; 32],
 }
 
-const LARGEST: usize = 64 * 1024;
+const USUALLY_LARGEST: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+impl<T: DeserializeOwned + 'static, const LARGEST: usize> FromRequest for Body<T, LARGEST> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -33,17 +33,27 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             if kind != "application/json" {
                 return Err(ApiError::NotJson);
             }
-            let bytes = timeout(PATIENCE, read(&mut payload))
-                .await
-                .map_err(|_late| cut_off())??;
-            let value = serde_json::from_slice(&bytes).map_err(|cause| ApiError::Unsound {
-                field: None,
-                problem: misfit(&cause),
-            })?;
+            let bytes = whole(&mut payload, LARGEST).await?;
+            let value = parse(&bytes)?;
             let digest = crypto::digest(&bytes);
             Ok(Self { value, digest })
         })
     }
+}
+
+/// A body of up to `largest` bytes, as it came.
+pub(super) async fn whole(payload: &mut Payload, largest: usize) -> Result<BytesMut, ApiError> {
+    timeout(PATIENCE, read(payload, largest))
+        .await
+        .map_err(|_late| cut_off())?
+}
+
+/// Reads JSON, and quotes nothing of it where it is wrong.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|cause| ApiError::Unsound {
+        field: None,
+        problem: misfit(&cause),
+    })
 }
 
 /// What is wrong with a body. The library's own words quote what was sent, and that may be a key.
@@ -67,11 +77,11 @@ fn misfit(cause: &serde_json::Error) -> String {
     }
 }
 
-async fn read(payload: &mut Payload) -> Result<BytesMut, ApiError> {
+async fn read(payload: &mut Payload, largest: usize) -> Result<BytesMut, ApiError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_cause| cut_off())?;
-        if body.len().saturating_add(chunk.len()) > LARGEST {
+        if body.len().saturating_add(chunk.len()) > largest {
             return Err(ApiError::TooLarge);
         }
         body.extend_from_slice(&chunk);

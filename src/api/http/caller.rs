@@ -52,6 +52,8 @@ needs! {
     ToLook = "", session: true;
     /// To judge keys for others.
     ToVerifyKeys = "keys:verify", session: false;
+    /// To report leaked credentials.
+    ToReportLeaks = "leaks:report", session: false;
     /// To make, change and revoke keys.
     ToManageKeys = "keys:manage", session: true;
     /// To say where an app is told of events.

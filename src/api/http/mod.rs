@@ -8,6 +8,7 @@ mod forward_auth;
 mod key_changes;
 mod key_shape;
 mod keys;
+mod leaks;
 mod openapi;
 mod scopes;
 mod verify;
@@ -86,6 +87,8 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::get().to(keys::list))
                         .route(web::post().to(keys::create)),
                 )
+                .service(web::resource("/leaks").route(web::post().to(leaks::report)))
+                .service(web::resource("/leaks/github").route(web::post().to(leaks::github)))
                 .service(web::resource("/scopes").route(web::get().to(scopes::list)))
                 .service(
                     web::resource("/apps")

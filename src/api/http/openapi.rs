@@ -13,7 +13,7 @@ use utoipa::{
 };
 
 use super::{
-    apps, forward_auth, key_changes, keys, scopes, verify, webhook_acts, webhook_deliveries, webhooks,
+    apps, forward_auth, key_changes, keys, leaks, scopes, verify, webhook_acts, webhook_deliveries, webhooks,
 };
 use crate::oauth::Authority;
 
@@ -46,6 +46,8 @@ use crate::oauth::Authority;
         apps::delete,
         apps::clients,
         scopes::list,
+        leaks::report,
+        leaks::github,
         webhooks::list,
         webhooks::create,
         webhooks::show,
@@ -61,6 +63,7 @@ use crate::oauth::Authority;
     tags(
         (name = "verification", description = "For services and proxies that ask about each request"),
         (name = "keys", description = "API keys"),
+        (name = "leaks", description = "Credentials that somebody found in public"),
         (name = "apps", description = "Apps, and what their keys may do"),
         (name = "webhooks", description = "Where an app is told of events, and what was sent there"),
     ),
@@ -85,6 +88,7 @@ impl Modify for Credentials {
                 "Ask whether API keys are good, and count their use",
             ),
             ("keys:manage", "Make, change and revoke API keys"),
+            ("leaks:report", "Report leaked credentials"),
             ("webhooks:manage", "Change where an app is told of events"),
         ]);
         let flow = AuthorizationCode::new("/oauth/authorize", "/oauth/token", scopes);

@@ -1,6 +1,6 @@
 //! One app: its clients, its name, its end.
 
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::{HttpResponse, http::StatusCode, web::Data};
 
 use super::{
     act::{AppAct, AppView, AtApp, ToDelete, ToView, ToWriteApps},
@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     accounts::{self, Permission},
+    leaks::{LeakReport, Leaks, Outcome},
     oauth::{
         clients::{self, Client},
         last_request_of_each,
@@ -16,8 +17,23 @@ use crate::{
     web::{Failure, News, html, html_with, page::Field},
 };
 
-async fn page(at: &AtApp) -> Result<views::AppPage, Failure> {
+/// Finds that the page shows.
+const MOST_LEAKS: u32 = 20;
+
+fn leak(report: LeakReport) -> views::LeakRow {
+    views::LeakRow {
+        what: report.kind.words(),
+        hint: report.hint,
+        found_at: report.found_at,
+        found: report.at.into(),
+        outcome: report.outcome.words(),
+        revoked: report.outcome == Outcome::Revoked,
+    }
+}
+
+async fn page(at: &AtApp, leaks: &Leaks) -> Result<views::AppPage, Failure> {
     let seen = &at.seen;
+    let found = leaks.reports_of_app(seen.app.id, MOST_LEAKS).await?;
     let mut connection = at.authority.db.connection().await?;
     let account = accounts::account_name(&mut connection, seen.app.account_id)
         .await?
@@ -44,6 +60,7 @@ async fn page(at: &AtApp) -> Result<views::AppPage, Failure> {
             .into_iter()
             .map(row)
             .collect(),
+        leaks: found.into_iter().map(leak).collect(),
         webhooks: webhooks::of_app(&mut connection, seen.app.id).await?,
         can_edit: seen.may(Permission::WriteApps),
         can_delete: seen.may(Permission::Delete),
@@ -51,17 +68,17 @@ async fn page(at: &AtApp) -> Result<views::AppPage, Failure> {
 }
 
 /// `/apps/{app}`
-pub(super) async fn show(view: AppView<ToView>) -> Result<HttpResponse, Failure> {
-    html(&page(&view).await?)
+pub(super) async fn show(view: AppView<ToView>, leaks: Data<Leaks>) -> Result<HttpResponse, Failure> {
+    html(&page(&view, &leaks).await?)
 }
 
 /// `POST /apps/{app}`
-pub(super) async fn rename(act: AppAct<ToWriteApps>) -> Result<HttpResponse, Failure> {
+pub(super) async fn rename(act: AppAct<ToWriteApps>, leaks: Data<Leaks>) -> Result<HttpResponse, Failure> {
     let typed = act.form.text("name");
     let name: DisplayName = match typed.parse() {
         Ok(name) => name,
         Err(error) => {
-            let mut page = page(&act).await?;
+            let mut page = page(&act, &leaks).await?;
             page.name = Field::of(typed).with_error(format!("{error}"));
             return html_with(StatusCode::BAD_REQUEST, &page);
         }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{ClientKind, WebhookRow};
+use super::{ClientKind, LeakRow, WebhookRow};
 use crate::web::page::{Choice, Field, Frame, Moment};
 
 /// One app in the list.
@@ -178,6 +178,8 @@ pub struct AppPage {
     pub account: String,
     pub created: Moment,
     pub clients: Vec<ClientRow>,
+    /// What was found of it in public, the last first.
+    pub leaks: Vec<LeakRow>,
     /// Where it is told of events.
     pub webhooks: Vec<WebhookRow>,
     /// Whether the reader's role lets them rename it and register clients.
@@ -213,6 +215,7 @@ impl AppPage {
                 ),
                 client("cli_two", "Fieldnotes for iPhone", ClientKind::Public, None),
             ],
+            leaks: LeakRow::sample(),
             webhooks: vec![WebhookRow::sample(), WebhookRow::sample_gone()],
             can_edit: true,
             can_delete: true,
@@ -223,6 +226,7 @@ impl AppPage {
     pub fn sample_empty() -> Self {
         Self {
             clients: Vec::new(),
+            leaks: Vec::new(),
             webhooks: Vec::new(),
             ..Self::sample()
         }

@@ -164,6 +164,20 @@ pub(in crate::keys) async fn held(
     row.map(ApiKey::try_from).transpose()
 }
 
+/// The same of several, in one order: of two who hold some of the same none waits for the other in a circle.
+pub(in crate::keys) async fn held_all(
+    connection: &mut AsyncPgConnection,
+    ids: &[ApiKeyId],
+) -> Result<Vec<ApiKey>, Fault> {
+    all(api_keys::table
+        .filter(api_keys::id.eq_any(ids.iter().map(|id| id.uuid())))
+        .order(api_keys::id)
+        .select(Row::as_select())
+        .for_no_key_update()
+        .load(connection)
+        .await?)
+}
+
 /// Keys of an app, newest first, from before `before`.
 pub(in crate::keys) async fn by_app(
     connection: &mut AsyncPgConnection,

@@ -8,8 +8,8 @@ mod logo;
 mod model;
 mod picture;
 mod register;
-mod secrets;
-mod store;
+pub(super) mod secrets;
+pub(super) mod store;
 mod throttle;
 
 pub use authenticate::{AuthenticationFailure, Presented, authenticate};

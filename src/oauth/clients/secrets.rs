@@ -29,12 +29,18 @@ pub enum SecretError {
 }
 
 const MOST: usize = 5;
-const PREFIX: &str = "cs_";
+/// What secrets begin with.
+pub(in crate::oauth) const PREFIX: &str = "cs_";
 const HINT_LENGTH: usize = 8;
 
 /// What is digested: the secret with its owner, so that a digest moved to another client's row is no use.
-pub(super) fn message(client: ClientId, secret: &Token) -> Vec<u8> {
+pub(in crate::oauth) fn message(client: ClientId, secret: &Token) -> Vec<u8> {
     [client.uuid().as_bytes().as_slice(), secret.expose().as_bytes()].concat()
+}
+
+/// What may be shown of a secret, and finds it.
+pub(in crate::oauth) fn hint(secret: &Token) -> String {
+    secret.expose().chars().take(HINT_LENGTH).collect()
 }
 
 pub(super) fn mint(
@@ -48,7 +54,7 @@ pub(super) fn mint(
         mac: authority
             .keyring
             .mac(Purpose::ClientSecret, &message(client, &token))?,
-        hint: token.expose().chars().take(HINT_LENGTH).collect(),
+        hint: hint(&token),
         created_at: authority.clock.now(),
         expires_at: None,
     };
@@ -80,7 +86,7 @@ pub async fn add_secret(
     if now_there.secrets.iter().any(|own| own.id == id) {
         return Err(SecretError::Again);
     }
-    store::delete_ended_secrets(&mut transaction, client.id, now).await?;
+    store::revoke_ended_secrets(&mut transaction, client.id, now).await?;
     if let Some(overlap) = overlap {
         store::end_secrets(&mut transaction, client.id, now + overlap).await?;
     }
@@ -138,7 +144,7 @@ pub async fn revoke_secret(
     if secret.is_live(now) && !others.into_iter().any(|other| other.is_live(now)) {
         return Err(SecretError::Last);
     }
-    store::delete_secret(&mut transaction, client.id, id).await?;
+    store::revoke_secret(&mut transaction, client.id, id, now).await?;
     let record = by
         .done(now, Action::ClientSecretRevoked, AuditSubject::Client(client.id))
         .account(client.account_id)

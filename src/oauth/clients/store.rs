@@ -10,9 +10,11 @@ pub use find::{Found, find};
 pub use logo::logo;
 pub(super) use logo::set_logo;
 pub(super) use read::count;
+pub(in crate::oauth) use read::{Owner, owners};
 pub use read::{all_clients, client, clients_of_app, count_by_app};
 pub use scopes::drop_scope;
-pub(super) use secrets::{delete_ended_secrets, delete_secret, end_secrets, insert_secret, rehash_secret};
+pub(in crate::oauth) use secrets::{Candidate, delete_revoked_secrets, revoke_secrets, secrets_with_hints};
+pub(super) use secrets::{end_secrets, insert_secret, rehash_secret, revoke_ended_secrets, revoke_secret};
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -184,6 +186,21 @@ pub(super) async fn delete(connection: &mut AsyncPgConnection, id: ClientId) -> 
         .execute(connection)
         .await?
         == 1)
+}
+
+/// Holds several in one order, so that two who hold some of the same do not wait for each other.
+pub(in crate::oauth) async fn hold_all(
+    connection: &mut AsyncPgConnection,
+    ids: &[ClientId],
+) -> Result<(), Fault> {
+    let _held: Vec<Uuid> = clients::table
+        .filter(clients::id.eq_any(ids.iter().map(|id| id.uuid())))
+        .order(clients::id)
+        .select(clients::id)
+        .for_no_key_update()
+        .load(connection)
+        .await?;
+    Ok(())
 }
 
 /// Locks the client's row, so that two hands cannot both remove its last secret.

@@ -26,7 +26,8 @@ pub(super) async fn hanging(
         "WITH uses (key_id) AS (
              SELECT refresh_key_id FROM grants
              WHERE refresh_key_id IS NOT NULL AND revoked_at IS NULL AND expires_at > $1
-             UNION ALL SELECT key_id FROM client_secrets WHERE expires_at IS NULL OR expires_at > $1
+             UNION ALL SELECT key_id FROM client_secrets
+             WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
              UNION ALL SELECT pepper_id FROM api_keys
              WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
              UNION ALL SELECT ('x' || encode(substring(sealed FROM 1 FOR 4), 'hex'))::bit(32)::integer FROM (

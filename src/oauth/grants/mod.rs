@@ -12,7 +12,7 @@ pub(super) use record::record;
 pub use rotation::{Rotation, judge};
 pub use store::live_of_user;
 pub(super) use store::{
-    NewGrant, Next, Rotated, Which, by_code, delete_ended, drop_scope, find, insert, live_of_client, lock,
-    move_to, reseal_contexts, rotate,
+    NewGrant, Next, Rotated, Which, by_code, delete_ended, drop_scope, find, hold_all, insert,
+    live_of_client, lock, move_to, parties, reseal_contexts, rotate,
 };
 pub(super) use tell::{revoke, tell_created, tell_taken_back};

@@ -18,6 +18,8 @@ pub enum RevokedReason {
     Blocked,
     /// Somebody else proved to be the owner of the address.
     Disowned,
+    /// Its refresh token was found where it should not be.
+    Leaked,
 }
 
 impl RevokedReason {
@@ -28,6 +30,7 @@ impl RevokedReason {
             Self::Withdrawn => "withdrawn",
             Self::Blocked => "blocked",
             Self::Disowned => "disowned",
+            Self::Leaked => "leaked",
         }
     }
 }

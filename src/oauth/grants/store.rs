@@ -1,7 +1,9 @@
 mod cleanup;
+mod leaked;
 mod scopes;
 
 pub(in crate::oauth) use cleanup::{delete_ended, reseal_contexts};
+pub(in crate::oauth) use leaked::{hold_all, parties};
 pub(in crate::oauth) use scopes::drop_scope;
 
 use diesel::{prelude::*, sql_types};
@@ -304,8 +306,9 @@ pub(in crate::oauth) async fn by_code(
 
 /// Which grants are taken back together, expired ones among them: an access token can outlive its grant's time.
 #[derive(Clone, Copy)]
-pub(in crate::oauth) enum Which {
+pub(in crate::oauth) enum Which<'g> {
     One(GrantId),
+    These(&'g [GrantId]),
     /// All that a person gave.
     Of(UserId),
     /// What they gave to one client.
@@ -356,7 +359,7 @@ impl TryFrom<TakenRow> for Taken {
 /// Marks those that are not revoked yet as revoked, and says which they were.
 pub(in crate::oauth) async fn revoke(
     connection: &mut AsyncPgConnection,
-    which: Which,
+    which: Which<'_>,
     reason: RevokedReason,
     now: OffsetDateTime,
 ) -> Result<Vec<Taken>, Fault> {
@@ -369,6 +372,9 @@ pub(in crate::oauth) async fn revoke(
         .into_boxed();
     let standing = match which {
         Which::One(id) => standing.filter(grants::id.eq(id.uuid())),
+        Which::These(ids) => {
+            standing.filter(grants::id.eq_any(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>()))
+        }
         Which::Of(user) => standing.filter(grants::user_id.eq(user.uuid())),
         Which::To(user, client) => standing
             .filter(grants::user_id.eq(user.uuid()))

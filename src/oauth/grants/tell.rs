@@ -68,7 +68,7 @@ pub(in crate::oauth) async fn tell_taken_back(
 pub(in crate::oauth) async fn revoke(
     authority: &Authority,
     connection: &mut AsyncPgConnection,
-    which: Which,
+    which: Which<'_>,
     reason: RevokedReason,
     now: OffsetDateTime,
 ) -> Result<Vec<GrantId>, Fault> {

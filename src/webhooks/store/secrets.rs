@@ -1,3 +1,5 @@
+use std::collections::{HashMap, HashSet};
+
 use diesel::{
     dsl::sql,
     prelude::*,
@@ -7,11 +9,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::super::{Secret, secrets::place};
+use super::super::{LeakedSecret, Secret, secrets::place};
 use crate::{
     crypto::{Keyring, Purpose},
-    db::schema::{webhook_endpoints, webhook_secrets},
-    types::{AppId, Fault, WebhookEndpointId, WebhookSecretId},
+    db::schema::{apps, webhook_endpoints, webhook_secrets},
+    types::{AccountId, AppId, Fault, WebhookEndpointId, WebhookSecretId},
 };
 
 /// Whether a secret signs at that time.
@@ -20,6 +22,21 @@ pub(super) fn is_live(now: OffsetDateTime) -> _ {
     webhook_secrets::expires_at
         .is_null()
         .or(webhook_secrets::expires_at.gt(now))
+}
+
+/// Holds several endpoints in one order, so that their secrets stay as they are.
+pub(in crate::webhooks) async fn lock_endpoints(
+    connection: &mut AsyncPgConnection,
+    ids: &[WebhookEndpointId],
+) -> Result<(), Fault> {
+    let _held: Vec<Uuid> = webhook_endpoints::table
+        .filter(webhook_endpoints::id.eq_any(ids.iter().map(|id| id.uuid())))
+        .order(webhook_endpoints::id)
+        .select(webhook_endpoints::id)
+        .for_no_key_update()
+        .load(connection)
+        .await?;
+    Ok(())
 }
 
 /// A secret before it is written.
@@ -117,43 +134,54 @@ pub(in crate::webhooks) async fn end_secrets(
     Ok(())
 }
 
-/// Ends one secret that signs now; whether it did.
-pub(in crate::webhooks) async fn end_secret(
+/// Ends those of these secrets that sign now, and says which those were.
+pub(in crate::webhooks) async fn end_these_secrets(
     connection: &mut AsyncPgConnection,
-    id: WebhookSecretId,
+    ids: &[WebhookSecretId],
     now: OffsetDateTime,
-) -> Result<bool, Fault> {
-    let live = webhook_secrets::table.find(id.uuid()).filter(is_live(now));
-    let ended = diesel::update(live)
+) -> Result<HashSet<WebhookSecretId>, Fault> {
+    let live = webhook_secrets::table
+        .filter(webhook_secrets::id.eq_any(ids.iter().map(|id| id.uuid())))
+        .filter(is_live(now));
+    let ended: Vec<Uuid> = diesel::update(live)
         .set(webhook_secrets::expires_at.eq(now))
-        .execute(connection)
+        .returning(webhook_secrets::id)
+        .get_results(connection)
         .await?;
-    Ok(ended == 1)
+    Ok(ended.into_iter().map(WebhookSecretId::from_uuid).collect())
 }
 
-/// A secret with whose it is, by its digest.
-pub(in crate::webhooks) async fn by_digest(
+/// Secrets with whose they are, by their digests.
+pub(in crate::webhooks) async fn by_digests(
     connection: &mut AsyncPgConnection,
-    digest: &[u8],
-) -> Result<Option<(WebhookEndpointId, WebhookSecretId, AppId)>, Fault> {
-    let row: Option<(Uuid, Uuid, Uuid)> = webhook_secrets::table
-        .inner_join(webhook_endpoints::table)
-        .filter(webhook_secrets::digest.eq(digest))
+    digests: &[[u8; 32]],
+) -> Result<HashMap<[u8; 32], LeakedSecret>, Fault> {
+    let rows: Vec<(Vec<u8>, Uuid, Uuid, String, Uuid, Uuid)> = webhook_secrets::table
+        .inner_join(webhook_endpoints::table.inner_join(apps::table))
+        .filter(webhook_secrets::digest.eq_any(digests.iter().map(<[u8; 32]>::as_slice)))
         .select((
+            webhook_secrets::digest,
             webhook_endpoints::id,
             webhook_secrets::id,
-            webhook_endpoints::app_id,
+            webhook_secrets::hint,
+            apps::id,
+            apps::account_id,
         ))
-        .first(connection)
-        .await
-        .optional()?;
-    Ok(row.map(|(endpoint, secret, app)| {
-        (
-            WebhookEndpointId::from_uuid(endpoint),
-            WebhookSecretId::from_uuid(secret),
-            AppId::from_uuid(app),
-        )
-    }))
+        .load(connection)
+        .await?;
+    rows.into_iter()
+        .map(|(digest, endpoint, secret, hint, app, account)| {
+            let bad = |_cause| Fault::inconsistent("webhook_secrets", "digest", secret);
+            let leaked = LeakedSecret {
+                endpoint: WebhookEndpointId::from_uuid(endpoint),
+                secret: WebhookSecretId::from_uuid(secret),
+                hint,
+                app: AppId::from_uuid(app),
+                account: AccountId::from_uuid(account),
+            };
+            Ok((digest.try_into().map_err(bad)?, leaked))
+        })
+        .collect()
 }
 
 /// Removes up to `batch` secrets that ended before `before`.

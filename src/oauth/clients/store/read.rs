@@ -239,12 +239,44 @@ pub async fn count_by_app(
         .collect()
 }
 
+/// Whose a client is, with its name.
+pub(in crate::oauth) struct Owner {
+    pub(in crate::oauth) name: String,
+    pub(in crate::oauth) app: AppId,
+    pub(in crate::oauth) account: AccountId,
+}
+
+/// The same of several, by their ids; those that are gone are not named.
+pub(in crate::oauth) async fn owners(
+    connection: &mut AsyncPgConnection,
+    ids: &[ClientId],
+) -> Result<HashMap<ClientId, Owner>, Fault> {
+    let rows: Vec<(Uuid, String, Uuid, Uuid)> = clients::table
+        .inner_join(apps::table)
+        .filter(clients::id.eq_any(ids.iter().map(|id| id.uuid())))
+        .select((clients::id, clients::name, apps::id, apps::account_id))
+        .load(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(client, name, app, account)| {
+            let owner = Owner {
+                name,
+                app: AppId::from_uuid(app),
+                account: AccountId::from_uuid(account),
+            };
+            (ClientId::from_uuid(client), owner)
+        })
+        .collect())
+}
+
 async fn secrets_of(
     connection: &mut AsyncPgConnection,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, ClientSecret)>, Fault> {
     client_secrets::table
         .filter(client_secrets::client_id.eq_any(ids))
+        .filter(client_secrets::revoked_at.is_null())
         .order(client_secrets::created_at.desc())
         .select(SecretRow::as_select())
         .load(connection)

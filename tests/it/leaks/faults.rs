@@ -1,0 +1,76 @@
+//! A report that fails leaves nothing, and can come again; and what is kept goes in its time.
+
+use super::{Scene, find, labels};
+
+#[tokio::test]
+async fn a_report_that_fails_leaves_nothing_and_can_come_again() {
+    let scene = Scene::start().await;
+    let world = &scene.world;
+    let (_, value) = scene.key(|_| {}).await;
+    let client = scene.confidential().await;
+    let (endpoint, webhook) = scene.endpoint().await;
+    let finds = [
+        find(&value),
+        find(client.secret.as_ref().unwrap()),
+        find(webhook.value.expose()),
+    ];
+    let database = world.database().await;
+    // The last thing that the transaction does fails.
+    database
+        .batch_execute(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+             CREATE TRIGGER fail BEFORE INSERT ON revocations FOR EACH ROW EXECUTE FUNCTION fail()",
+        )
+        .await
+        .unwrap();
+    let rows = world.rows().await;
+    for _ in 0..2 {
+        scene.report(&finds).await.refuses(500, "INTERNAL");
+    }
+    let without = |mut rows: Vec<(String, i64)>| {
+        // Requests are counted for the owner of a key, whatever becomes of them.
+        rows.retain(|(table, _)| !table.starts_with("usage") && table != "key_requests");
+        rows
+    };
+    assert_eq!(without(world.rows().await), without(rows));
+    assert!(scene.takes(&world.app.nodes[0], &value).await);
+    assert!(scene.signs(&world.app.nodes[0], endpoint).await);
+    world.introspect(&client, "x").await.good();
+    assert!(scene.mails("ada@example.com").await.is_empty());
+    database
+        .batch_execute("DROP TRIGGER fail ON revocations")
+        .await
+        .unwrap();
+    assert_eq!(labels(scene.report(&finds).await), [true, true, true]);
+    assert!(!scene.takes(&world.app.nodes[0], &value).await);
+    assert_eq!(scene.mails("ada@example.com").await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_kept_of_reports_and_of_secrets_goes_in_its_time() {
+    let scene = Scene::start().await;
+    let client = scene.confidential().await;
+    let secret = client.secret.unwrap();
+    assert_eq!(labels(scene.report(&[find(&secret)]).await), [true]);
+    let day = 24 * 60 * 60;
+    scene.advance(89 * day);
+    assert_eq!(scene.world.app.run_job("oauth.client-secrets").await, 0);
+    assert_eq!(
+        labels(scene.report(&[find(&secret), find("89 days")]).await),
+        [true, false]
+    );
+    scene.advance(2 * day);
+    assert_eq!(scene.world.app.run_job("oauth.client-secrets").await, 1);
+    assert_eq!(
+        labels(scene.report(&[find(&secret), find("91 days")]).await),
+        [false, false]
+    );
+    // Two reports came by now of something of ours, at one address: it is one row. Three notices.
+    assert_eq!(scene.world.app.run_job("leaks.cleanup").await, 0);
+    scene.advance(306 * day);
+    assert_eq!(scene.world.app.run_job("leaks.cleanup").await, 2);
+    scene.advance(100 * day);
+    assert_eq!(scene.world.app.run_job("leaks.cleanup").await, 2);
+    let left = "SELECT (SELECT count(*) FROM leak_reports) + (SELECT count(*) FROM leak_notices)";
+    assert_eq!(scene.world.number(left).await, 0);
+}
