@@ -146,7 +146,7 @@ fn refresh_tokens(criterion: &mut Criterion, authority: &Authority) {
 fn limits(criterion: &mut Criterion, runtime: &tokio::runtime::Runtime, app: &App) {
     let node = app.revocations.node().unwrap();
     let limiter = runtime
-        .block_on(Limiter::join(app.db.clone(), app.clock.clone(), node))
+        .block_on(Limiter::join(app.db.clone(), app.clock.clone(), node, || Some(0)))
         .unwrap();
     let key = ApiKeyId::new(&app.clock, &app.entropy);
     let account = AccountId::new(&app.clock, &app.entropy);

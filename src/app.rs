@@ -162,7 +162,10 @@ impl App {
             config.clone(),
         );
         let limiter = match revocations.node() {
-            Some(node) => Some(Limiter::join(db.clone(), clock.clone(), node).await?),
+            Some(node) => {
+                let lease = revocations.clone();
+                Some(Limiter::join(db.clone(), clock.clone(), node, move || lease.term()).await?)
+            }
             None => None,
         };
         let keys = Keys::new(
