@@ -366,6 +366,12 @@ mod tests {
     }
 
     #[test]
+    fn a_heading_is_short_only_where_it_must_be() {
+        assert_eq!(brief(9_999_999), "9,999,999");
+        assert_eq!(brief(12_345_678), "12.3M");
+    }
+
+    #[test]
     fn grid_lines_are_round_numbers_that_reach_the_highest_bar() {
         for (highest, expected) in [(0, 1), (1, 1), (5, 1), (9, 2), (11, 5), (99, 20), (1_001, 500)] {
             assert_eq!(step(highest), expected, "{highest}");

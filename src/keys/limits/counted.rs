@@ -89,6 +89,9 @@ pub(super) struct Granted {
 const BLOCK_FOR: u64 = 1_000_000;
 /// And no more than this part of what is left.
 const SHARE: u64 = 4;
+/// And no less than this part: a key that is used now and then does not come to the row each time. So little is lost with
+/// a node that is killed.
+const LEAST: u64 = 64;
 
 impl Counted {
     fn held(&self) -> u64 {
@@ -192,7 +195,10 @@ impl Part for Counted {
         let wanted = if only_looks {
             0
         } else {
-            self.pace(now.micros).min(free / SHARE).max(need)
+            self.pace(now.micros)
+                .max(free / LEAST)
+                .min(free / SHARE)
+                .max(need)
         };
         let kept = if lowered { 0 } else { self.held() };
         let hold = if only_looks { self.held() } else { wanted.max(kept) }.min(free.max(kept));

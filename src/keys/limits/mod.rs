@@ -10,8 +10,8 @@
 //! - **Hours and months.** The row has what is used, and for each node what it was granted beyond; their sum never grows
 //!   past the limit of whoever makes it grow, nor past that under which another node still holds something. A node takes
 //!   only of its grant, and only under the limit under which it was granted, or a higher one. So however requests fall on
-//!   nodes, none is allowed past the limit that it came with. A block is about what was used in the last
-//!   second, a quarter of what is left at the most, and what waits for it at the least.
+//!   nodes, none is allowed past the limit that it came with. A block is about what was used in the
+//!   last second; between a quarter and a sixty-fourth of what is left, and what waits for it at the least.
 //! - A request is refused only when the row has too little and no other node holds any. Nodes that hold some and are alive
 //!   are **recalled**: told by NOTIFY, they give back at once. A node that is gone (its lease in `nodes` is over), or does
 //!   not answer within a second, counts as having used what it holds. Once the row is known to have no more and nobody
