@@ -1,6 +1,7 @@
 //! API keys: judged on one node and on three, with very many in the table, and taken back.
 
 use std::{
+    fmt::Write as _,
     io::Write as _,
     net::SocketAddr,
     process::{Command, Stdio},
@@ -66,7 +67,10 @@ impl Maker {
         let key = key.expose().to_owned();
         let id = ApiKeyId::new(&self.clock, &self.entropy);
         let mac = self.app.keyring.mac(Purpose::ApiKey, key.as_bytes()).unwrap();
-        let tag: String = mac.tag.iter().map(|byte| format!("{byte:02x}")).collect();
+        let tag = mac.tag.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        });
         writeln!(
             self.rows,
             "{}\t{}\tdefault\tsk\tlive\tBench\t{scopes}\t{}\t\\\\x{tag}\t{hint}\t{limits}\t{{}}\tbench\tnow\tnow",
