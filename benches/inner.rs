@@ -13,14 +13,19 @@ use claviger::{
     config::Config,
     crypto::Purpose,
     db::embedded::{Cluster, Options},
-    keys::limits::{Limiter, Limits},
+    keys::{
+        Formats, KeyKind, compose,
+        limits::{Limiter, Limits},
+    },
     oauth::{
         Authority,
         access_token::{self, Principal},
         code::{Binding, Code},
         refresh_token::RefreshToken,
     },
-    types::{AccountId, ApiKeyId, ClientId, Clock, Entropy, GrantId, ScopeSet, SessionId, UserId},
+    types::{
+        AccountId, ApiKeyId, ClientId, Clock, Entropy, Environment, GrantId, ScopeSet, SessionId, UserId,
+    },
 };
 use criterion::{BatchSize, Criterion};
 use futures_util::FutureExt as _;
@@ -35,6 +40,7 @@ fn main() {
         codes(&mut criterion, &app.authority);
         access_tokens(&mut criterion, &app.authority);
         refresh_tokens(&mut criterion, &app.authority);
+        keys(&mut criterion, &app);
         limits(&mut criterion, &runtime, &app);
     }
     criterion.final_summary();
@@ -143,10 +149,35 @@ fn refresh_tokens(criterion: &mut Criterion, authority: &Authority) {
     });
 }
 
+/// What is computed of a key; its row and its limits are not in it.
+fn keys(criterion: &mut Criterion, app: &App) {
+    let families = &app.config.keys.families;
+    let family = families.get("default").unwrap();
+    let mint = || {
+        let body = app.entropy.bytes::<64>();
+        let (key, hint) = compose(family, KeyKind::Secret, Environment::Live, &body);
+        let mac = app.keyring.mac(Purpose::ApiKey, key.expose().as_bytes()).unwrap();
+        (key, hint, mac)
+    };
+    criterion.bench_function("mint an API key", |bench| bench.iter(mint));
+    let formats = Formats::of(families);
+    let (key, _, mac) = mint();
+    criterion.bench_function("verify an API key", |bench| {
+        bench.iter(|| {
+            let text = key.expose();
+            assert!(formats.read(text).is_some());
+            assert_eq!(
+                app.keyring.mac(Purpose::ApiKey, text.as_bytes()).unwrap().tag,
+                mac.tag
+            );
+        });
+    });
+}
+
 fn limits(criterion: &mut Criterion, runtime: &tokio::runtime::Runtime, app: &App) {
     let node = app.revocations.node().unwrap();
     let limiter = runtime
-        .block_on(Limiter::join(app.db.clone(), app.clock.clone(), node))
+        .block_on(Limiter::join(app.db.clone(), app.clock.clone(), node, || Some(0)))
         .unwrap();
     let key = ApiKeyId::new(&app.clock, &app.entropy);
     let account = AccountId::new(&app.clock, &app.entropy);

@@ -170,10 +170,7 @@ impl App {
             keyring.clone(),
             config.clone(),
         );
-        let limiter = match revocations.node() {
-            Some(node) => Some(Limiter::join(db.clone(), clock.clone(), node).await?),
-            None => None,
-        };
+        let limiter = limiter(&db, &clock, &revocations).await?;
         let keys = Keys::new(
             db.clone(),
             clock.clone(),
@@ -392,6 +389,16 @@ impl Background {
             tracing::warn!(grace = ?self.grace, "a job or a webhook takes too long and is given up");
         }
     }
+}
+
+/// The limits of keys, for a node among nodes; None when detached.
+async fn limiter(db: &Db, clock: &Clock, revocations: &Revocations) -> Result<Option<Limiter>, Fault> {
+    let Some(node) = revocations.node() else {
+        return Ok(None);
+    };
+    let lease = revocations.clone();
+    let joined = Limiter::join(db.clone(), clock.clone(), node, move || lease.term()).await?;
+    Ok(Some(joined))
 }
 
 /// The master keys, from where the configuration says.

@@ -56,6 +56,14 @@ pub(crate) fn post(path: &str, authorization: Option<&str>, body: &str) -> Vec<u
     .into_bytes()
 }
 
+pub(crate) fn post_json(path: &str, authorization: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
 /// An answer: enough of HTTP/1.1 for a server that sends `Content-Length`.
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -2,8 +2,8 @@
 //! a bare actix-web for the HTTP side, pgbench for the database side. Prints each figure and its ratio to its limit, and
 //! writes the table to `docs/performance.md`.
 //!
-//! `--seconds N` is how long each row is loaded (10), `--refreshes N` and `--tokens N` how many the rows about size take
-//! (1,000,000 each).
+//! `--seconds N` is how long each row is loaded (10), `--refreshes N`, `--tokens N` and `--keys N` how many the rows about
+//! size take (1,000,000 each); a tenth of the keys is in use.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +15,7 @@
     reason = "a measurement stops where it goes wrong"
 )]
 
+mod keys;
 mod limits;
 mod load;
 mod process;
@@ -23,6 +24,8 @@ mod scene;
 
 use std::time::Duration;
 
+use keys::Keys;
+use load::Loaded;
 use report::Table;
 use scene::Scene;
 
@@ -33,6 +36,13 @@ const CLIENT_CREDENTIALS: &str = "client credentials";
 const REFRESH: &str = "refresh with rotation";
 const FLOW: &str = "code + PKCE, whole flow";
 
+const VERIFY: &str = "key verification, with limits";
+const FORWARD_AUTH: &str = "key by forward auth";
+const ON_THREE: &str = "key verification on three nodes, by hour and month";
+const SECONDS_ON_THREE: &str = "key verification on three nodes, by the second too";
+const AMONG_MANY: &str = "key verification among many keys";
+const REVOKE: &str = "key revocation, until the last of three nodes refuses";
+
 /// Connections of every loaded row.
 const CONNECTIONS: usize = 32;
 
@@ -40,6 +50,7 @@ struct Settings {
     each: Duration,
     refreshes: usize,
     tokens: usize,
+    keys: usize,
     only: Option<String>,
 }
 
@@ -56,6 +67,7 @@ impl Settings {
             each: Duration::from_secs(number("--seconds", 10) as u64),
             refreshes: number("--refreshes", 1_000_000),
             tokens: number("--tokens", 1_000_000),
+            keys: number("--keys", 1_000_000),
             only: arguments
                 .iter()
                 .position(|argument| argument == "--only")
@@ -131,6 +143,21 @@ async fn measure(settings: &Settings) {
         let loaded = scene.flows_for(CONNECTIONS, settings.each).await;
         table.row(FLOW, &loaded, &insert, 0.25);
     }
+    let of_keys = [
+        VERIFY,
+        FORWARD_AUTH,
+        ON_THREE,
+        SECONDS_ON_THREE,
+        AMONG_MANY,
+        REVOKE,
+    ];
+    if settings
+        .only
+        .as_ref()
+        .is_none_or(|word| of_keys.iter().any(|work| work.contains(word.as_str())))
+    {
+        keys(settings, &scene, &hello, &mut table).await;
+    }
     if settings.only.is_some() {
         return;
     }
@@ -148,6 +175,40 @@ async fn measure(settings: &Settings) {
         "≤ 100 ms",
     );
     table.write();
+}
+
+async fn keys(settings: &Settings, scene: &Scene, hello: &Loaded, table: &mut Table) {
+    let each = settings.each;
+    let keys = Keys::start(scene, settings.keys).await;
+    for (work, request) in [(VERIFY, keys.limited()), (FORWARD_AUTH, keys.forward_auth())] {
+        if settings.has(work) {
+            let loaded = load::repeat(scene.address, CONNECTIONS, each, &scene.server, &request).await;
+            table.row(work, &loaded, hello, 0.60);
+        }
+    }
+    for (work, by_the_second) in [(ON_THREE, false), (SECONDS_ON_THREE, true)] {
+        if settings.has(work) {
+            table.row(
+                work,
+                &keys.on_three(scene, by_the_second, each).await,
+                hello,
+                0.60,
+            );
+        }
+    }
+    if settings.has(AMONG_MANY) {
+        let live = settings.keys / 10;
+        let bytes = keys.use_once(scene, live).await;
+        table.row(AMONG_MANY, &keys.among_many(scene, live, each).await, hello, 0.60);
+        let is = format!("{bytes:.0} bytes ({live} of {} keys)", settings.keys);
+        table.fact("memory for each key in use, with its limits", &is, "–");
+    }
+    if settings.has(REVOKE) {
+        let (median, p99) = keys.revoke().await;
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1_000.0;
+        let is = format!("{:.1} ms, p99 {:.1} ms", milliseconds(median), milliseconds(p99));
+        table.fact(REVOKE, &is, "–");
+    }
 }
 
 /// What grows, and what does not.

@@ -158,7 +158,13 @@ impl Scene {
         format!("host={} user=claviger_owner dbname=claviger", socket.display())
     }
 
-    fn sql(&self, statement: &str) -> String {
+    /// As nodes use it.
+    pub(crate) fn server_url(&self) -> String {
+        let socket = self.folder.path().join("data/postgres/socket");
+        format!("host={} user=claviger dbname=claviger", socket.display())
+    }
+
+    pub(crate) fn sql(&self, statement: &str) -> String {
         let output = Command::new("psql")
             .args(["-AtX", "-c", statement])
             .arg(self.database_url())
@@ -383,25 +389,26 @@ impl Scene {
             .unwrap()
     }
 
+    /// Another node on the same database; `number` tells it from others that run at the same time.
+    pub(crate) fn another_node(&self, number: u16) -> (SocketAddr, Process) {
+        let address = SocketAddr::from(([127, 0, 0, 1], PORT + 10 + number));
+        let mut command = command(self.folder.path());
+        command
+            .arg("serve")
+            .env("DATABASE_URL", self.server_url())
+            .env("CLAVIGER_DATABASE__OWNER_URL", self.database_url())
+            .env("CLAVIGER_LISTEN", address.to_string())
+            .env_remove("CLAVIGER_SERVER__METRICS_LISTEN")
+            .stdout(Stdio::null());
+        (address, Process::start(&mut command))
+    }
+
     /// A second node, from its start until it answers: the median of five.
     pub(crate) async fn start_to_first_answer(&self) -> Duration {
-        let address = SocketAddr::from(([127, 0, 0, 1], PORT + 10));
-        let socket = self.folder.path().join("data/postgres/socket");
         let mut times = Vec::new();
         for _ in 0..5 {
-            let mut command = command(self.folder.path());
-            command
-                .arg("serve")
-                .env(
-                    "DATABASE_URL",
-                    format!("host={} user=claviger dbname=claviger", socket.display()),
-                )
-                .env("CLAVIGER_DATABASE__OWNER_URL", self.database_url())
-                .env("CLAVIGER_LISTEN", address.to_string())
-                .env_remove("CLAVIGER_SERVER__METRICS_LISTEN")
-                .stdout(Stdio::null());
             let began = Instant::now();
-            let mut node = Process::start(&mut command);
+            let (address, mut node) = self.another_node(0);
             while tokio::net::TcpStream::connect(address).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }

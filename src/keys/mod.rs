@@ -42,7 +42,7 @@ use time::OffsetDateTime;
 pub use act::{Asker, KeyError, Reach};
 pub use create::NewKey;
 pub use default_key::DefaultKey;
-pub use format::{Formats, Reading};
+pub use format::{Formats, Reading, compose};
 pub use jobs::jobs;
 pub use leaked::{ValueDigests, ValueOf};
 pub use model::{ApiKey, AppPolicy, InvalidKeyKind, KeyKind, KeyState, OwnLimits, RevokedBecause, Settings};

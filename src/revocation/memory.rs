@@ -35,6 +35,8 @@ type Shard = HashMap<Subject, u32>;
 pub(super) struct Memory {
     /// When the lease runs out.
     deadline: AtomicU64,
+    /// Counts how often the lease began anew after it had run out: changes before `deadline` does.
+    terms: AtomicU64,
     /// Every entry up to this sequence is in force here.
     applied: AtomicI64,
     /// Counts what was applied: changes before any hook is called.
@@ -70,6 +72,7 @@ impl Memory {
     pub(super) fn new() -> Self {
         Self {
             deadline: AtomicU64::new(0),
+            terms: AtomicU64::new(0),
             applied: AtomicI64::new(0),
             epoch: AtomicU64::new(0),
             shards: array::from_fn(|_| RwLock::default()),
@@ -82,12 +85,21 @@ impl Memory {
         Moment::now().0 < self.deadline.load(Ordering::Acquire)
     }
 
+    /// While the lease is fresh, a number that is the same for as long as it was so without a break.
+    pub(super) fn term(&self) -> Option<u64> {
+        // In this order: the number that was set before the deadline that is looked at, or a later one.
+        self.may_answer().then(|| self.terms.load(Ordering::Acquire))
+    }
+
     pub(super) fn lease_left(&self) -> Duration {
         Moment(self.deadline.load(Ordering::Acquire)).until()
     }
 
     /// The node may answer until `moment`; called once all that the renewal showed has been applied.
     pub(super) fn answer_until(&self, moment: Moment) {
+        if !self.may_answer() {
+            self.terms.fetch_add(1, Ordering::AcqRel);
+        }
         self.deadline.store(moment.0, Ordering::Release);
     }
 
@@ -184,4 +196,25 @@ fn seconds(at: OffsetDateTime) -> u32 {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_ran_out_begins_another_term_and_one_that_goes_on_does_not() {
+        let memory = Memory::new();
+        assert_eq!(memory.term(), None);
+        let soon = Moment::now().plus(Duration::from_mins(1));
+        memory.answer_until(soon);
+        let first = memory.term();
+        assert!(first.is_some());
+        memory.answer_until(soon.plus(Duration::from_mins(1)));
+        assert_eq!(memory.term(), first);
+        memory.stop_answering();
+        assert_eq!(memory.term(), None);
+        memory.answer_until(soon);
+        assert_ne!(memory.term(), first);
+    }
 }

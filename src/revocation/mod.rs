@@ -227,6 +227,13 @@ impl Revocations {
         self.shared.node.as_ref().map(|node| node.id)
     }
 
+    /// While this node's lease is fresh, a number that is the same for as long as it was so without a break: whoever held
+    /// something under it has not been taken for dead since.
+    #[must_use]
+    pub fn term(&self) -> Option<u64> {
+        self.shared.memory.term()
+    }
+
     /// How much longer this node may answer from memory if it hears nothing more.
     #[must_use]
     pub fn lease_left(&self) -> Duration {

@@ -315,6 +315,16 @@ pub fn grouped(number: impl fmt::Display) -> String {
     text
 }
 
+/// In full as long as it is not too long for a heading, then short: "12.3M".
+#[must_use]
+pub fn brief(number: u64) -> String {
+    if number < 10_000_000 {
+        grouped(number)
+    } else {
+        short(number)
+    }
+}
+
 /// "12.3k": in four or five characters.
 #[must_use]
 pub fn short(number: u64) -> String {
@@ -353,6 +363,12 @@ mod tests {
                 (long, in_short)
             );
         }
+    }
+
+    #[test]
+    fn a_heading_is_short_only_where_it_must_be() {
+        assert_eq!(brief(9_999_999), "9,999,999");
+        assert_eq!(brief(12_345_678), "12.3M");
     }
 
     #[test]

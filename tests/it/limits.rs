@@ -2,6 +2,7 @@
 
 mod crashes;
 mod exact;
+mod model;
 
 use std::{num::NonZero, time::Duration};
 
@@ -12,10 +13,11 @@ use claviger::{
 };
 use diesel::{
     QueryableByName,
-    sql_types::{BigInt, Uuid as SqlUuid},
+    sql_types::{BigInt, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use time::{OffsetDateTime, macros::datetime};
+use tokio::sync::watch;
 
 use crate::support::cluster::{PATIENCE, TestDatabase, fresh_database};
 
@@ -35,6 +37,8 @@ struct Scene {
 struct Node {
     id: NodeId,
     limiter: Limiter,
+    /// The term of its lease, as it knows it itself.
+    lease: watch::Sender<Option<u64>>,
 }
 
 impl Scene {
@@ -66,8 +70,12 @@ impl Scene {
         .execute(&mut *self.db.connection().await.unwrap())
         .await
         .unwrap();
-        let limiter = Limiter::join(Db::new(url, 8, PATIENCE), clock, id).await.unwrap();
-        Node { id, limiter }
+        let (lease, term) = watch::channel(Some(1));
+        let db = Db::new(url, 8, PATIENCE);
+        let limiter = Limiter::join(db, clock, id, move || *term.borrow())
+            .await
+            .unwrap();
+        Node { id, limiter, lease }
     }
 
     async fn nodes(&self, count: usize) -> Vec<Node> {
@@ -81,13 +89,28 @@ impl Scene {
     /// The process dies: it gives nothing back, and its lease runs out.
     async fn kill(&self, node: Node) {
         drop(node.limiter);
-        diesel::sql_query(
-            "UPDATE nodes SET lease_until = clock_timestamp() - interval '1 second' WHERE id = $1",
-        )
-        .bind::<SqlUuid, _>(node.id.uuid())
-        .execute(&mut *self.db.connection().await.unwrap())
-        .await
-        .unwrap();
+        self.set_lease(node.id, "-1 second").await;
+    }
+
+    /// It is out of touch for longer than its lease.
+    async fn lose_lease(&self, node: &Node) {
+        node.lease.send_replace(None);
+        self.set_lease(node.id, "-1 second").await;
+    }
+
+    /// It is back, in another term.
+    async fn renew_lease(&self, node: &Node, term: u64) {
+        self.set_lease(node.id, "1 hour").await;
+        node.lease.send_replace(Some(term));
+    }
+
+    async fn set_lease(&self, node: NodeId, until: &str) {
+        diesel::sql_query("UPDATE nodes SET lease_until = clock_timestamp() + $2::interval WHERE id = $1")
+            .bind::<SqlUuid, _>(node.uuid())
+            .bind::<Text, _>(until)
+            .execute(&mut *self.db.connection().await.unwrap())
+            .await
+            .unwrap();
     }
 
     async fn take(&self, node: &Node, limits: Limits, cost: u32) -> Result<Verdict, Fault> {

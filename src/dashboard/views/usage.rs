@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::AppRef;
 use crate::web::{
-    chart::{Bar, Chart, Look, share},
+    chart::{Bar, Chart, Look, brief, share},
     page::{Frame, Moment, Pages},
 };
 
@@ -88,14 +88,18 @@ pub struct UsagePage {
 }
 
 impl UsagePage {
+    fn total(&self) -> String {
+        brief(self.requests)
+    }
+
     /// What all requests came to: in words, how many, and in percent.
-    fn parts(&self) -> [(&'static str, u64, String); 3] {
+    fn parts(&self) -> [(&'static str, String, String); 3] {
         [
             ("Accepted", self.accepted),
             ("Over a limit", self.limited),
             ("Refused", self.refused),
         ]
-        .map(|(words, part)| (words, part, share(part, self.requests)))
+        .map(|(words, part)| (words, brief(part), share(part, self.requests)))
     }
 
     fn sample_with(scale: u64) -> Self {

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::part::{Answer, Ask, Holder, Look, Part};
+use super::part::{Answer, Ask, Holder, Look, Now, Part};
 
-/// The row: what is used, and what nodes may use. Their sum is never more than the limit under which it last grew.
+/// The row: what is used, and what nodes may use. Their sum is never more than the limit of any node that has not used
+/// all that it was granted, so whatever is still taken from a grant is within the limit that it was made under.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CountedRow {
     /// By who holds nothing any more.
@@ -20,6 +21,8 @@ pub(super) struct Held {
     part: u64,
     /// All that this part was ever given, so that a grant whose answer was lost can be found again.
     granted: u64,
+    /// Under which it was last granted.
+    limit: u64,
 }
 
 impl CountedRow {
@@ -34,6 +37,13 @@ impl CountedRow {
             .iter()
             .filter(|(other, _)| **other != node)
             .fold(0, |sum, (_, held)| sum.saturating_add(held.granted))
+    }
+
+    /// How far the sum may grow for a node that has this limit. Others may hold under a lower one, as where the limit has
+    /// just been changed: they give back first.
+    fn ceiling(&self, node: Uuid, limit: u64) -> u64 {
+        let others = self.held.iter().filter(|(other, _)| **other != node);
+        others.fold(limit, |ceiling, (_, held)| ceiling.min(held.limit))
     }
 }
 
@@ -79,6 +89,9 @@ pub(super) struct Granted {
 const BLOCK_FOR: u64 = 1_000_000;
 /// And no more than this part of what is left.
 const SHARE: u64 = 4;
+/// And no less than this part: a key that is used now and then does not come to the row each time. So little is lost with
+/// a node that is killed.
+const LEAST: u64 = 64;
 
 impl Counted {
     fn held(&self) -> u64 {
@@ -154,7 +167,7 @@ impl Part for Counted {
         }
     }
 
-    fn plan(&mut self, row: &CountedRow, now: i64, asks: &[Ask], dead: &[Uuid]) -> (CountedRow, Granted) {
+    fn plan(&mut self, row: &CountedRow, now: Now, asks: &[Ask], dead: &[Uuid]) -> (CountedRow, Granted) {
         let mut next = row.clone();
         for node in dead {
             next.use_up(*node);
@@ -177,12 +190,15 @@ impl Part for Counted {
             .fold(0_u64, |sum, ask| sum.saturating_add(u64::from(ask.cost)));
         let others = next.held_by_others(node);
         let taken = next.used.saturating_add(others).saturating_add(self.used);
-        let free = limit.saturating_sub(taken);
+        let free = next.ceiling(node, limit).saturating_sub(taken);
         let only_looks = need == 0 && !asks.is_empty();
         let wanted = if only_looks {
             0
         } else {
-            self.pace(now).min(free / SHARE).max(need)
+            self.pace(now.micros)
+                .max(free / LEAST)
+                .min(free / SHARE)
+                .max(need)
         };
         let kept = if lowered { 0 } else { self.held() };
         let hold = if only_looks { self.held() } else { wanted.max(kept) }.min(free.max(kept));
@@ -195,6 +211,7 @@ impl Part for Counted {
                 Held {
                     part: self.holder.part,
                     granted,
+                    limit,
                 },
             );
         }
@@ -202,7 +219,7 @@ impl Part for Counted {
         (next, Granted { limit, granted, grew })
     }
 
-    fn apply(&mut self, row: &CountedRow, effect: Granted, now: i64, asks: &[Ask]) -> Vec<Option<Answer>> {
+    fn apply(&mut self, row: &CountedRow, effect: Granted, now: Now, asks: &[Ask]) -> Vec<Option<Answer>> {
         self.granted = effect.granted;
         self.limit = effect.limit;
         self.frozen = false;
@@ -210,11 +227,11 @@ impl Part for Counted {
         let taken = row.used.saturating_add(others).saturating_add(self.granted);
         self.outside = Some(Outside {
             limit: effect.limit,
-            free: effect.limit.saturating_sub(taken),
+            free: row.ceiling(self.holder.node, effect.limit).saturating_sub(taken),
             all: others == 0,
         });
         if effect.grew {
-            (self.since, self.used_then, self.block) = (now, self.used, self.held());
+            (self.since, self.used_then, self.block) = (now.micros, self.used, self.held());
         }
         let need = asks
             .iter()
@@ -223,15 +240,15 @@ impl Part for Counted {
         asks.iter().map(|_| enough.then_some(Answer::Look)).collect()
     }
 
-    fn unproven(&self, _row: &CountedRow, _now: i64, _ask: Ask) -> Answer {
+    fn unproven(&self, _ask: Ask) -> Answer {
         Answer::Unproven
     }
 
-    fn others(row: &CountedRow, _now: i64, node: Uuid) -> Vec<Uuid> {
+    fn others(row: &CountedRow, node: Uuid) -> Vec<Uuid> {
         row.held.keys().filter(|other| **other != node).copied().collect()
     }
 
-    fn give_back(&mut self, row: &CountedRow, _now: i64) -> Option<CountedRow> {
+    fn give_back(&mut self, row: &CountedRow, _now: Now) -> Option<CountedRow> {
         let mut next = row.clone();
         let Some(held) = next.held.remove(&self.holder.node) else {
             self.given_back();
@@ -253,8 +270,8 @@ impl Part for Counted {
         self.outside = None;
     }
 
-    fn holds(&self, _now: i64) -> bool {
-        self.frozen || self.held() > 0
+    fn holds(&self) -> bool {
+        self.frozen || self.granted > 0
     }
 
     fn touched(&self) -> i64 {

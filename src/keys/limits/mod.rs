@@ -8,21 +8,23 @@
 //! - A row changes by one guarded statement that names the version that was read, so changes have one order, and each is
 //!   computed from what was there.
 //! - **Hours and months.** The row has what is used, and for each node what it was granted beyond; their sum never grows
-//!   past the limit. A node takes only of its grant, and only under the limit under which it was granted, or a higher
-//!   one. So however requests fall on nodes, none is allowed past the limit. A block is about what was used in the last
-//!   second, a quarter of what is left at the most, and what waits for it at the least.
+//!   past the limit of whoever makes it grow, nor past that under which another node still holds something. A node takes
+//!   only of its grant, and only under the limit under which it was granted, or a higher one. So however requests fall on
+//!   nodes, none is allowed past the limit that it came with. A block is about what was used in the
+//!   last second; between a quarter and a sixty-fourth of what is left, and what waits for it at the least.
 //! - A request is refused only when the row has too little and no other node holds any. Nodes that hold some and are alive
 //!   are **recalled**: told by NOTIFY, they give back at once. A node that is gone (its lease in `nodes` is over), or does
 //!   not answer within a second, counts as having used what it holds. Once the row is known to have no more and nobody
 //!   holds any, memory refuses by itself until the window ends.
-//! - **Seconds** are a leaky bucket (`burst`). A node may keep it in memory alone only under a claim that is in the row:
-//!   until the claim ends, the row says that all of it is taken. So a node that joins sees the claim and recalls it, and
-//!   a process that was killed leaves a bucket that is empty until the claim ends, a few seconds later, and fills from
-//!   there. Where two nodes use a key, each batch of requests is decided at the row instead, and nothing is held. What
-//!   drains is never given twice, because nobody but a claimant holds any of it.
+//! - **Seconds** are a leaky bucket (`burst`), which is in one place at a time: in the memory of the one node that a claim
+//!   in the row names, or in the row. A node that joins sees the claim and recalls it; a process that was killed leaves a
+//!   bucket of which all is taken, which fills from there. Where two nodes use a key, each batch of requests is decided at
+//!   the row, and nothing is held. To split a bucket between nodes would not be exact: what drains from one node's part
+//!   while nobody asks there is lost to the others, or given twice.
 //! - Windows are known by when they began, and each has its own row. A clock that is set back counts on in the earlier
 //!   window where that stood, and locks nobody out of it. In seconds, a clock that is set back by more than one leaves
-//!   the debt as it is; by less, time stands still until it was caught up. Nodes whose clocks differ by more than a
+//!   the debt as it is; by less, time stands still until it was caught up. So nodes whose clocks differ a little do not
+//!   drain a bucket twice. Nodes whose clocks differ by more than a
 //!   second may each allow what their own second allows.
 //! - What a node was granted is told to it in full each time, never by a difference, and a part of its memory that is
 //!   begun anew has a new number: a grant whose answer was lost is found again, and one that nobody remembers counts as
@@ -46,7 +48,7 @@ mod take;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use tokio::{sync::watch, task::JoinHandle};
@@ -86,12 +88,18 @@ struct Shared {
 
 impl Limiter {
     /// Begins to hear what other nodes ask for. `node` is this process among them, as it is in the revocation log:
-    /// others wait for what it holds while its lease there is fresh.
+    /// others wait for what it holds while its lease there is fresh; `term` is that lease as the node itself knows it
+    /// ([`Revocations::term`](crate::revocation::Revocations::term)).
     ///
     /// # Errors
     ///
     /// If the database is out of reach.
-    pub async fn join(db: Db, clock: Clock, node: NodeId) -> Result<Self, Fault> {
+    pub async fn join(
+        db: Db,
+        clock: Clock,
+        node: NodeId,
+        term: impl Fn() -> Option<u64> + Send + Sync + 'static,
+    ) -> Result<Self, Fault> {
         let connection = follow::open(&db).await?;
         let node = node.uuid();
         let shared = Arc::new(Shared {
@@ -99,6 +107,8 @@ impl Limiter {
                 db: db.clone(),
                 clock,
                 node,
+                term: Arc::new(term),
+                leaves: Arc::default(),
             },
             registry: Registry::new(node),
         });
@@ -138,9 +148,9 @@ impl Limiter {
         let now = micros(self.shared.means.clock.now());
         let is_idle = |touched: i64| touched > now || now.saturating_sub(touched) >= IDLE;
         for subject in self.shared.registry.all() {
-            self.shared.give_back_of(&subject, now, is_idle).await?;
+            self.shared.give_back_of(&subject, is_idle).await?;
         }
-        self.shared.registry.forget(now, is_idle);
+        self.shared.registry.forget(is_idle);
         Ok(())
     }
 
@@ -150,9 +160,8 @@ impl Limiter {
     ///
     /// If the database is out of reach; what was not given back counts as used.
     pub async fn give_back(&self) -> Result<(), Fault> {
-        let now = micros(self.shared.means.clock.now());
         for subject in self.shared.registry.all() {
-            self.shared.give_back_of(&subject, now, |_| true).await?;
+            self.shared.give_back_of(&subject, |_| true).await?;
         }
         Ok(())
     }
@@ -164,6 +173,7 @@ impl Limiter {
     ///
     /// As [`Limiter::give_back`].
     pub async fn leave(&self) -> Result<(), Fault> {
+        self.shared.means.leaves.store(true, Ordering::Release);
         let given = self.give_back().await;
         self.follower.stop.send_replace(());
         let task = self

@@ -14,6 +14,15 @@ pub(super) struct Holder {
     pub(super) part: u64,
 }
 
+/// What time it is for a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// Since 1970.
+    pub(super) micros: i64,
+    /// Of the node's lease on the revocation log, while that is fresh: the same for as long as it was so without a break.
+    pub(super) term: Option<u64>,
+}
+
 /// What a request that waits wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ask {
@@ -53,26 +62,26 @@ pub(super) trait Part: Send + 'static {
 
     /// What the row shall become so that `asks` can be answered. With none, more is taken ahead. `dead` are nodes that
     /// are gone: what they hold is used. Until the change is made, the part goes on with what it has, or is frozen.
-    fn plan(&mut self, row: &Self::Row, now: i64, asks: &[Ask], dead: &[Uuid]) -> (Self::Row, Self::Effect);
+    fn plan(&mut self, row: &Self::Row, now: Now, asks: &[Ask], dead: &[Uuid]) -> (Self::Row, Self::Effect);
 
     /// The row is what was planned. One answer for each ask; None if others hold what it wants.
-    fn apply(&mut self, row: &Self::Row, effect: Self::Effect, now: i64, asks: &[Ask])
+    fn apply(&mut self, row: &Self::Row, effect: Self::Effect, now: Now, asks: &[Ask])
     -> Vec<Option<Answer>>;
 
     /// The answer to an ask that others did not answer in time.
-    fn unproven(&self, row: &Self::Row, now: i64, ask: Ask) -> Answer;
+    fn unproven(&self, ask: Ask) -> Answer;
 
     /// Nodes that may hold what they have not used.
-    fn others(row: &Self::Row, now: i64, node: Uuid) -> Vec<Uuid>;
+    fn others(row: &Self::Row, node: Uuid) -> Vec<Uuid>;
 
     /// Freezes the part, and says what the row becomes without it; None if there is nothing to give back.
-    fn give_back(&mut self, row: &Self::Row, now: i64) -> Option<Self::Row>;
+    fn give_back(&mut self, row: &Self::Row, now: Now) -> Option<Self::Row>;
 
     /// What was given back is gone from here too.
     fn given_back(&mut self);
 
-    /// Whether it holds something that it would be a pity to forget.
-    fn holds(&self, now: i64) -> bool;
+    /// Whether the row may name it.
+    fn holds(&self) -> bool;
 
     /// When it was last asked, in microseconds since 1970.
     fn touched(&self) -> i64;

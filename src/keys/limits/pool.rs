@@ -3,7 +3,10 @@
 //! nothing with it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     model::{AllowanceId, micros},
-    part::{Answer, Ask, Holder, Part},
+    part::{Answer, Ask, Holder, Now, Part},
     store::{self, News, Versioned},
 };
 use crate::{
@@ -29,11 +32,34 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a conversation needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Means {
     pub(super) db: Db,
     pub(super) clock: Clock,
     pub(super) node: Uuid,
+    pub(super) term: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
+    /// This node is about to stop: it takes what it needs for a request that is still to be answered, and no more.
+    pub(super) leaves: Arc<AtomicBool>,
+}
+
+impl Means {
+    pub(super) fn now(&self) -> Now {
+        Now {
+            micros: micros(self.clock.now()),
+            term: (self.term)().filter(|_| !self.leaves()),
+        }
+    }
+
+    fn leaves(&self) -> bool {
+        self.leaves.load(Ordering::Acquire)
+    }
+}
+
+/// Nodes that were found gone after the row had been read in this version. In a later one they may have come back.
+#[derive(Default)]
+struct Dead {
+    version: i64,
+    nodes: Vec<Uuid>,
 }
 
 pub(super) struct Pool<P: Part> {
@@ -123,7 +149,7 @@ impl<P: Part> Pool<P> {
     /// Answers until nobody waits.
     async fn serve(self: Arc<Self>, means: Means, ahead: bool) {
         let mut turn = Turn(Some(&self));
-        if ahead && let Err(fault) = self.answer(&means, &[]).await {
+        if ahead && let Err(fault) = self.change(&means, &[], &Dead::default()).await {
             tracing::debug!(%fault, "nothing was fetched ahead");
         }
         while let Some(waiting) = turn.next() {
@@ -148,13 +174,13 @@ impl<P: Part> Pool<P> {
         let mut asks = asks.to_vec();
         let mut final_answers: Vec<Option<Answer>> = vec![None; asks.len()];
         let mut places: Vec<usize> = (0..asks.len()).collect();
-        let mut dead = Vec::new();
-        let mut until = None;
+        let mut dead = Dead::default();
+        let until = Instant::now() + PATIENCE;
         loop {
             let given = self.given.notified();
             let mut given = std::pin::pin!(given);
             given.as_mut().enable();
-            let (row, answers) = self.change(means, &asks, &dead).await?;
+            let (seen, answers) = self.change(means, &asks, &dead).await?;
             let mut open = Vec::new();
             for ((ask, place), answer) in asks.iter().zip(&places).zip(answers) {
                 match (answer, final_answers.get_mut(*place)) {
@@ -166,30 +192,29 @@ impl<P: Part> Pool<P> {
                 break;
             }
             (asks, places) = open.into_iter().unzip();
-            let now = micros(means.clock.now());
-            let others = P::others(&row, now, means.node);
-            let alive = store::alive(&mut *means.db.connection().await?, &others).await?;
-            let newly_dead = others
-                .iter()
-                .filter(|other| !alive.contains(other) && !dead.contains(*other))
-                .copied()
-                .collect::<Vec<_>>();
-            if !newly_dead.is_empty() {
-                dead.extend(newly_dead);
-                continue;
-            }
-            let until = *until.get_or_insert_with(|| Instant::now() + PATIENCE);
-            if alive.is_empty() || Instant::now() >= until {
+            let others = P::others(&seen.row, means.node);
+            if others.is_empty() || Instant::now() >= until {
                 let part = self.part();
                 for (ask, place) in asks.iter().zip(&places) {
                     if let Some(slot) = final_answers.get_mut(*place) {
-                        *slot = Some(part.unproven(&row, now, *ask));
+                        *slot = Some(part.unproven(*ask));
                     }
                 }
                 break;
             }
-            store::tell(&mut *means.db.connection().await?, &News::Recall(self.id, alive)).await?;
-            let _silent = timeout_at(until, timeout(LOOK_EVERY, given)).await;
+            let mut connection = means.db.connection().await?;
+            let alive = store::alive(&mut connection, &others).await?;
+            let gone = others.iter().filter(|other| !alive.contains(other)).copied();
+            dead = Dead {
+                version: seen.version,
+                nodes: gone.collect(),
+            };
+            // Those that seem gone are told too: the database's clock may have leapt.
+            store::tell(&mut connection, &News::Recall(self.id, others)).await?;
+            drop(connection);
+            if dead.nodes.is_empty() {
+                let _silent = timeout_at(until, timeout(LOOK_EVERY, given)).await;
+            }
         }
         Ok(final_answers
             .into_iter()
@@ -197,30 +222,44 @@ impl<P: Part> Pool<P> {
             .collect())
     }
 
-    /// Changes the row as the part plans it, however often others change it meanwhile.
+    /// Changes the row as the part plans it. Goes round again once, to read what it remembers anew, and whenever another
+    /// node has changed the row meanwhile, which then has got on.
     async fn change(
         &self,
         means: &Means,
         asks: &[Ask],
-        dead: &[Uuid],
-    ) -> Result<(P::Row, Vec<Option<Answer>>), Fault> {
+        dead: &Dead,
+    ) -> Result<(Versioned<P::Row>, Vec<Option<Answer>>), Fault> {
         let mut known = self.known.lock().await;
         loop {
             let remembered = known.is_some();
             let seen = self.see(means, &mut known).await?;
-            let now = micros(means.clock.now());
+            let dead: &[Uuid] = if dead.version == seen.version {
+                &dead.nodes
+            } else {
+                &[]
+            };
+            let now = means.now();
+            if asks.is_empty() && means.leaves() {
+                // What is fetched ahead now would not be given back any more.
+                return Ok((seen, Vec::new()));
+            }
             let (next, effect) = self.part().plan(&seen.row, now, asks, dead);
-            if next == seen.row {
+            let now_known = if next == seen.row {
                 // No statement has shown that it is still so.
                 if remembered {
                     continue;
                 }
-                *known = Some(seen);
-            } else if !self.replace(means, &mut known, &seen, &next, None).await? {
-                continue;
-            }
-            let answers = self.part().apply(&next, effect, now, asks);
-            return Ok((next, answers));
+                seen
+            } else {
+                match self.replace(means, &seen, next, None).await? {
+                    Some(written) => written,
+                    None => continue,
+                }
+            };
+            let answers = self.part().apply(&now_known.row, effect, now, asks);
+            *known = Some(now_known.clone());
+            return Ok((now_known, answers));
         }
     }
 
@@ -230,17 +269,18 @@ impl<P: Part> Pool<P> {
         loop {
             let remembered = known.is_some();
             let seen = self.see(means, &mut known).await?;
-            let now = micros(means.clock.now());
-            let Some(next) = self.part().give_back(&seen.row, now) else {
+            let Some(next) = self.part().give_back(&seen.row, means.now()) else {
                 if remembered {
                     continue;
                 }
+                self.part().given_back();
                 *known = Some(seen);
                 return Ok(());
             };
             let news = News::Given(self.id);
-            if self.replace(means, &mut known, &seen, &next, Some(&news)).await? {
+            if let Some(written) = self.replace(means, &seen, next, Some(&news)).await? {
                 self.part().given_back();
+                *known = Some(written);
                 return Ok(());
             }
         }
@@ -258,24 +298,21 @@ impl<P: Part> Pool<P> {
         }
     }
 
+    /// What is written then; None if the row is not what was seen any more.
     async fn replace(
         &self,
         means: &Means,
-        known: &mut Option<Versioned<P::Row>>,
         seen: &Versioned<P::Row>,
-        next: &P::Row,
+        next: P::Row,
         news: Option<&News>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Option<Versioned<P::Row>>, Fault> {
         let mut connection = means.db.connection().await?;
         let at = means.clock.now();
-        if !store::replace(&mut connection, &self.id, seen.version, next, at, news).await? {
-            return Ok(false);
-        }
-        *known = Some(Versioned {
+        let replaced = store::replace(&mut connection, &self.id, seen.version, &next, at, news).await?;
+        Ok(replaced.then(|| Versioned {
             version: seen.version.saturating_add(1),
-            row: next.clone(),
-        });
-        Ok(true)
+            row: next,
+        }))
     }
 }
 

@@ -105,22 +105,19 @@ impl Registry {
     }
 
     /// Forgets what `is_idle` (by when it was last asked) and holds nothing, and whoever has nothing left.
-    pub(super) fn forget(&self, now: i64, is_idle: impl Fn(i64) -> bool) {
+    pub(super) fn forget(&self, is_idle: impl Fn(i64) -> bool) {
         for shard in &self.shards {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             shard.retain(|_, subject| {
                 // Whoever is about to ask has a share in it, and takes it under this lock.
                 subject.windows().retain(|pool| {
                     let part = pool.part();
-                    Arc::strong_count(pool) > 1
-                        || pool.is_busy()
-                        || part.holds(now)
-                        || !is_idle(part.touched())
+                    Arc::strong_count(pool) > 1 || pool.is_busy() || part.holds() || !is_idle(part.touched())
                 });
                 let burst = subject.burst.part();
                 Arc::strong_count(subject) > 1
                     || Arc::strong_count(&subject.burst) > 1
-                    || burst.holds(now)
+                    || burst.holds()
                     || !is_idle(burst.touched())
                     || !subject.windows().is_empty()
             });

@@ -167,7 +167,8 @@ pub(super) async fn next_news(connection: &mut AsyncPgConnection) -> Result<News
 }
 
 /// Removes up to `most` rows of windows that are long over, and of seconds in which nothing came for an hour. What is
-/// long over is so by both clocks, ours and the database's: neither can open a limit by leaping forward and back.
+/// long over is so by both clocks, ours and the database's: neither can open a limit by leaping forward and back. A second
+/// that a live node has in its memory stays, however long that has not written it.
 pub(super) async fn remove_over(
     connection: &mut AsyncPgConnection,
     now: OffsetDateTime,
@@ -178,7 +179,10 @@ pub(super) async fn remove_over(
              SELECT subject_id, span, began_at FROM allowances, least($1, clock_timestamp()) AS now
              WHERE (span = 'hour' AND began_at < now - interval '4 hours')
                 OR (span = 'month' AND began_at < now - interval '34 days')
-                OR (span = 'second' AND changed_at < now - interval '1 hour')
+                OR (span = 'second' AND changed_at < now - interval '1 hour' AND NOT EXISTS (
+                    SELECT FROM nodes
+                    WHERE nodes.id = (state #>> '{claim,holder,node}')::uuid AND lease_until > clock_timestamp()
+                ))
              LIMIT $2 FOR UPDATE OF allowances SKIP LOCKED
          ) over
          WHERE a.subject_id = over.subject_id AND a.span = over.span AND a.began_at = over.began_at",

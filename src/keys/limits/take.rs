@@ -8,7 +8,7 @@ use super::{
     Limits, Shared, Span, Stand, Standing, Verdict,
     burst::Burst,
     counted::Counted,
-    model::{Kind, Window, micros, whole_seconds},
+    model::{Kind, Window, whole_seconds},
     part::{Answer, Ask, Look},
     pool::Pool,
 };
@@ -21,6 +21,9 @@ struct Count {
     window: Window,
     pool: Arc<Pool<Counted>>,
 }
+
+/// How often one request may ask: what it has come for may be taken by others each time, but not for ever.
+const ROUNDS: usize = 100;
 
 /// What memory says of all limits of a request.
 enum Decision {
@@ -52,7 +55,7 @@ impl Shared {
         }
         let subject = self.registry.subject(key.uuid());
         let mut heard = Heard::default();
-        loop {
+        for _round in 0..ROUNDS {
             let at = self.means.clock.now();
             let count = |span, limit: Option<std::num::NonZeroU64>| {
                 let limit = limit?.get();
@@ -80,7 +83,7 @@ impl Shared {
                 count(Span::Account, limits.account_per_month),
             ];
             let burst = limits.per_second.map(|rate| (rate.get(), &subject.burst));
-            let (ask_burst, ask_counts) = match self.decide(burst, &counts, cost, micros(at), &heard) {
+            let (ask_burst, ask_counts) = match self.decide(burst, &counts, cost, &heard) {
                 Decision::Done(verdict) => return Ok(verdict),
                 Decision::Ask(burst, counts) => (burst, counts),
             };
@@ -116,6 +119,9 @@ impl Shared {
                 }
             }
         }
+        Err(Fault::unavailable(
+            "the limits of a key could not be settled: others were always quicker",
+        ))
     }
 
     /// Takes if memory says that it may. Locks of more than one pool are taken in the order of [`Span::ALL`].
@@ -124,7 +130,6 @@ impl Shared {
         burst: Option<(u32, &Arc<Pool<Burst>>)>,
         counts: &[Option<Count>; 3],
         cost: u32,
-        now: i64,
         heard: &Heard,
     ) -> Decision {
         let mut part = burst.map(|(_, pool)| pool.part());
@@ -134,6 +139,8 @@ impl Shared {
             month.as_ref().map(|count| count.pool.part()),
             account.as_ref().map(|count| count.pool.part()),
         ];
+        // Under the locks: whoever waited for them may have lost its lease.
+        let now = self.means.now();
         let mut refused: Option<(Span, Duration)> = None;
         let mut refuse = |span, wait| {
             if refused.is_none_or(|(_, longest)| wait > longest) {
@@ -158,8 +165,8 @@ impl Shared {
             .zip(heard.unproven)
         {
             if let (Some(count), Some(part)) = (count, part) {
-                let left = count.window.left(now);
-                match part.look(count.limit, cost, now, unproven, left) {
+                let left = count.window.left(now.micros);
+                match part.look(count.limit, cost, now.micros, unproven, left) {
                     Look::No(wait) => refuse(count.span, wait),
                     Look::Ask => *ask = true,
                     Look::Yes => {}
@@ -172,12 +179,9 @@ impl Shared {
         let takes = refused.is_none() && cost > 0;
         let mut standing = Standing::default();
         let mut stands = standing.stands.iter_mut();
-        if let (Some(slot), Some((rate, pool)), Some(part)) = (stands.next(), burst, part.as_mut()) {
+        if let (Some(slot), Some((rate, _)), Some(part)) = (stands.next(), burst, part.as_mut()) {
             if takes && !heard.burst_taken {
-                part.take(cost);
-                if part.is_low(now) {
-                    pool.fetch_ahead(&self.means);
-                }
+                part.take(rate, cost, now);
             }
             let (remaining, reset) = part.remaining(rate, now);
             *slot = Some(Stand {
@@ -207,7 +211,7 @@ impl Shared {
                 quota: count.limit,
                 window: count.window.length(),
                 remaining: part.remaining(count.limit),
-                reset: whole_seconds(count.window.left(now)),
+                reset: whole_seconds(count.window.left(now.micros)),
             });
         }
         Decision::Done(match refused {
@@ -224,7 +228,6 @@ impl Shared {
     pub(super) async fn give_back_of(
         &self,
         subject: &super::registry::Subject,
-        now: i64,
         which: impl Fn(i64) -> bool,
     ) -> Result<(), Fault> {
         use super::part::Part as _;
@@ -234,7 +237,7 @@ impl Shared {
             for pool in &windows {
                 let gives = {
                     let part = pool.part();
-                    part.holds(now) && which(part.touched())
+                    (part.holds() || pool.is_busy()) && which(part.touched())
                 };
                 if gives {
                     pool.give_back(&self.means).await?;
@@ -245,7 +248,7 @@ impl Shared {
         let burst = async {
             let gives = {
                 let part = subject.burst.part();
-                part.holds(now) && which(part.touched())
+                (part.holds() || subject.burst.is_busy()) && which(part.touched())
             };
             if gives {
                 subject.burst.give_back(&self.means).await?;

@@ -411,3 +411,6 @@ fn copy(text: &str, most: usize, to: &mut String) {
     to.clear();
     to.extend(visible(text, most));
 }
+
+#[cfg(test)]
+mod tests;
