@@ -4,6 +4,8 @@
 //! `/apps/{app}/clients/{client}` (`POST`: the settings), and below it `/logo` (multipart: `csrf_token`, `logo`),
 //! `/logo/remove`, `/secrets` (`expire_in`), `/secrets/revoke` (`id`), `/disable`, `/enable`, `/operator`, `/shut-out`, `/let-in`, `/delete`
 //! (`name`); `/apps/{app}/usage?span=…&key=…`, `/apps/{app}/usage.csv`;
+//! `/apps/{app}/policy`, `/apps/{app}/keys/new`, `/apps/{app}/keys/former`, `/apps/{app}/keys/{key}` (`POST`: the settings), and
+//! below it `/rotate` (`overlap`), `/retire` (`force`), `/regenerate`, `/revoke`; `/default-key`;
 //! `/accounts/new` (`POST`: `name`), `/accounts/{account}` (`POST`: `name`), and below it `/invite` (`email`, `role`), `/resend` and
 //! `/withdraw` (`id`), `/role` (`member`, `role`), `/remove` and `/hand-over` (`member`), `/leave`, `/close`;
 //! `/invitations/accept?token=…`;
@@ -14,15 +16,22 @@ mod all_clients;
 mod apps;
 mod client_form;
 mod clients;
+mod key_form;
+mod keys;
 mod scopes;
 mod usage;
 
 pub use accounts::{AccountPage, InvitedRow, Join, JoinStep, MemberRow, NewTeam, what_it_may};
 pub use all_clients::{AllClients, FoundClient};
-pub use apps::{AccountApps, AppPage, AppRow, ClientRow, DeleteConfirm, Home, NewApp};
+pub use apps::{AccountApps, AppPage, AppRow, ClientRow, DeleteConfirm, Home, KeysOfApp, NewApp};
 pub use client_form::{ClientForm, ClientKind, ScopeChoice};
 pub use clients::{
     AppRef, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, SecretRow, SecretShown,
+};
+pub use key_form::{KeyForm, KeyScopeChoice, NewKey, PolicyPage};
+pub use keys::{
+    FormerKeys, KeyPage, KeyQuestion, KeyRow, KeySettings, KeyShown, RotatedKey, Rotation, ScopeTag, Tag,
+    Tombstone,
 };
 pub use scopes::{Audience, ScopeForm, ScopeRow, Scopes};
 pub use usage::{KeyRequestRow, LAYERS, OneKey, ROTATION, ShareRow, Tab, UsagePage};

@@ -40,7 +40,11 @@ pub use create::NewKey;
 pub use default_key::DefaultKey;
 pub use format::{Formats, Reading};
 pub use jobs::jobs;
-pub use model::{ApiKey, AppPolicy, InvalidKeyKind, KeyKind, KeyState, OwnLimits, RevokedBecause, Settings};
+pub use look::REMIND_AHEAD;
+pub use model::{
+    ApiKey, AppPolicy, InvalidKeyKind, InvalidNetwork, KeyKind, KeyState, OwnLimits, RevokedBecause, Settings,
+    network,
+};
 pub use once::{Made, Once};
 pub use revoke::revoke_keys_of_app;
 pub use rotate::Overlap;

@@ -8,6 +8,7 @@ use super::{AppPolicy, Asker, KeyError, Keys, Reach, act::permit, coverage::cove
 use crate::{
     accounts::Permission,
     audit::{Action, Subject},
+    crypto,
     db::Transaction,
     revocation::{self, Reason},
     scopes::{self, Audience, Catalogue},
@@ -92,10 +93,22 @@ impl Keys {
     }
 }
 
-fn no_app(error: KeyError) -> KeyError {
+pub(super) fn no_app(error: KeyError) -> KeyError {
     match error {
         KeyError::NotFound => KeyError::NoApp,
         other => other,
+    }
+}
+
+impl AppPolicy {
+    /// The version that a change is made from.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let text = format!(
+            "{:?} {} {:?} {:?}",
+            self.environments, self.scopes, self.tier, self.networks
+        );
+        crypto::encode_base64url(crypto::digest(text.as_bytes()).get(..12).unwrap_or_default())
     }
 }
 

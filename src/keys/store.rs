@@ -7,7 +7,8 @@ mod read;
 pub(super) use default_key::{configure_default_key, default_key, take_default_key};
 pub(super) use policy::{change_policy, drop_publishable_scope, drop_scope, held_policy, policy};
 pub(super) use read::{
-    Found, FoundApp, by_account, by_app, count_live, count_live_by_app, held, key, live_by_macs,
+    Found, FoundApp, by_account, by_app, count_live, count_live_by_app, ending, former, held, key,
+    live_by_macs, usable,
 };
 
 use diesel::prelude::*;

@@ -13,7 +13,7 @@ pub struct AppRef {
 }
 
 impl AppRef {
-    fn sample() -> Self {
+    pub(super) fn sample() -> Self {
         Self {
             id: "app_one".to_owned(),
             name: "Fieldnotes".to_owned(),
