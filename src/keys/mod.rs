@@ -42,8 +42,8 @@ pub use format::{Formats, Reading};
 pub use jobs::jobs;
 pub use look::REMIND_AHEAD;
 pub use model::{
-    ApiKey, AppPolicy, InvalidKeyKind, InvalidNetwork, KeyKind, KeyState, OwnLimits, RevokedBecause, Settings,
-    network,
+    ApiKey, AppPolicy, InvalidKeyKind, InvalidNetwork, KeyKind, KeyState, OwnLimits, RevokedBecause,
+    Settings, network,
 };
 pub use once::{Made, Once};
 pub use revoke::revoke_keys_of_app;

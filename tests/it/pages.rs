@@ -368,9 +368,14 @@ fn whoever_may_only_look_finds_nothing_to_change() {
     for text in [
         dashboard::AppPage::sample_viewer().render().unwrap(),
         dashboard::ClientPage::sample_viewer().render().unwrap(),
+        dashboard::KeyPage::sample_viewer().render().unwrap(),
     ] {
         let page = Html::parse_document(&text);
-        assert!(found(&page, "main form, main a[href$='/delete'], main a[href$='/new']").is_empty());
+        let ways = "/delete /new /policy /rotate /retire /regenerate /revoke"
+            .split(' ')
+            .map(|end| format!("main a[href$='{end}']"));
+        let selector: Vec<_> = ways.chain(["main form".to_owned()]).collect();
+        assert!(found(&page, &selector.join(", ")).is_empty());
     }
 }
 

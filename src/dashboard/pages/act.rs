@@ -234,11 +234,7 @@ async fn client_of(request: &HttpRequest, at: AtApp) -> Result<AtClient, Failure
 
 async fn key_of(request: &HttpRequest, at: AtApp) -> Result<AtKey, Failure> {
     let id: ApiKeyId = part(request, "key")?.parse().or(Err(Failure::NotFound))?;
-    let key = at
-        .keys
-        .key(id, at.asker())
-        .await
-        .map_err(super::keys::refused)?;
+    let key = at.keys.key(id, at.asker()).await.map_err(super::keys::refused)?;
     if key.app_id != Some(at.seen.app.id) {
         return Err(Failure::NotFound);
     }

@@ -49,14 +49,26 @@ pub(super) fn routes(config: &mut ServiceConfig) {
                 .route(web::post().to(show::save)),
         );
     let acts = [
-        ("rotate", web::get().to(acts::ask_to_rotate), web::post().to(acts::rotate)),
-        ("retire", web::get().to(acts::ask_to_retire), web::post().to(acts::retire)),
+        (
+            "rotate",
+            web::get().to(acts::ask_to_rotate),
+            web::post().to(acts::rotate),
+        ),
+        (
+            "retire",
+            web::get().to(acts::ask_to_retire),
+            web::post().to(acts::retire),
+        ),
         (
             "regenerate",
             web::get().to(acts::ask_to_regenerate),
             web::post().to(acts::regenerate),
         ),
-        ("revoke", web::get().to(acts::ask_to_revoke), web::post().to(acts::revoke)),
+        (
+            "revoke",
+            web::get().to(acts::ask_to_revoke),
+            web::post().to(acts::revoke),
+        ),
     ];
     for (act, question, answer) in acts {
         let resource = web::resource(format!("/apps/{{app}}/keys/{{key}}/{act}"));

@@ -86,7 +86,10 @@ impl Home {
                     name: "Ada Marsh".to_owned(),
                     role: "Owner".to_owned(),
                     can_edit: true,
-                    apps: vec![app("app_one", "Fieldnotes", 2, 3), app("app_two", "Orders sync", 0, 1)],
+                    apps: vec![
+                        app("app_one", "Fieldnotes", 2, 3),
+                        app("app_two", "Orders sync", 0, 1),
+                    ],
                 },
                 AccountApps {
                     id: "acc_two".to_owned(),

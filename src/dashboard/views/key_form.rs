@@ -72,6 +72,10 @@ pub struct KeyForm {
 }
 
 impl KeyForm {
+    pub(super) fn usual(&self, limit: usize) -> &str {
+        self.usual.get(limit).map_or("", String::as_str)
+    }
+
     /// Whether something of what most keys do not need is filled in, or wrong.
     fn has_more(&self) -> bool {
         [
@@ -139,7 +143,9 @@ pub struct NewKey {
 impl NewKey {
     /// Whether more is shown than most keys need.
     fn is_open(&self) -> bool {
-        self.form.has_more() || self.family_error.is_some() || self.families.iter().skip(1).any(|one| one.chosen)
+        self.form.has_more()
+            || self.family_error.is_some()
+            || self.families.iter().skip(1).any(|one| one.chosen)
     }
 
     #[must_use]
@@ -151,7 +157,8 @@ impl NewKey {
             kinds: vec![
                 Choice::new("sk", "Secret", true).with_hint("For servers."),
                 Choice::new("pk", "Publishable", false).with_hint("Safe in a browser."),
-                Choice::new("rk", "Restricted", false).with_hint("For servers, with the scopes that it names alone."),
+                Choice::new("rk", "Restricted", false)
+                    .with_hint("For servers, with the scopes that it names alone."),
             ],
             kind_error: None,
             environments: vec![
@@ -250,7 +257,11 @@ impl PolicyPage {
             reserved: Vec::new(),
             tiers: vec![
                 Choice::new("standard", "standard: no limit", true),
-                Choice::new("gold", "gold: 500 a second, no limit an hour, no limit a month", false),
+                Choice::new(
+                    "gold",
+                    "gold: 500 a second, no limit an hour, no limit a month",
+                    false,
+                ),
             ],
             ..Self::sample()
         }
@@ -262,9 +273,8 @@ impl PolicyPage {
             environments_error: Some("Choose live, test, or both.".to_owned()),
             scopes_error: Some("read:stars is not in the catalogue.".to_owned()),
             prefixes: Field::of("read").with_error("Line 1: a prefix ends with :*, such as read:*."),
-            networks: Field::of("here").with_error(
-                "Line 1: 'here' is no network such as 203.0.113.0/24, and no address.",
-            ),
+            networks: Field::of("here")
+                .with_error("Line 1: 'here' is no network such as 203.0.113.0/24, and no address."),
             ..Self::sample()
         }
     }

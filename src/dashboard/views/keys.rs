@@ -23,6 +23,10 @@ impl Tag {
             tone,
         }
     }
+
+    pub(super) fn tone(&self) -> &'static str {
+        self.tone
+    }
 }
 
 /// A scope of a key or an app.
@@ -139,9 +143,7 @@ impl KeyShown {
             path: "/apps/app_one/keys/key_one".to_owned(),
             name: "Warehouse sync".to_owned(),
             value: value.to_owned(),
-            command: format!(
-                "curl -i https://id.example/v1/auth \\\n  -H \"Authorization: Bearer {value}\""
-            ),
+            command: format!("curl -i https://id.example/v1/auth \\\n  -H \"Authorization: Bearer {value}\""),
             publishable: false,
         }
     }
@@ -236,7 +238,10 @@ impl KeyPage {
             .map(|hour| Bar {
                 tick: format!("{hour:02}:00"),
                 label: format!("24 Nov 2026, {hour:02}:00"),
-                parts: vec![(24 - hour) * scale, hour * scale / 4, hour % 3],
+                parts: [(24 - hour) * scale, hour * scale / 4, hour % 3]
+                    .into_iter()
+                    .take(layers.len())
+                    .collect(),
             })
             .collect();
         Chart::new(id, "Requests in 24 hours, by the hour", layers, &bars)
@@ -251,10 +256,7 @@ impl KeyPage {
             row: KeyRow::sample("Warehouse sync", "sk_live_3xKj"),
             family: Some("default".to_owned()),
             created: Moment::sample(50_000),
-            last_place: Some(Place::sample(
-                "curl",
-                "2001:db8:85a3:8d3:1319:8a2e:370:7348",
-            )),
+            last_place: Some(Place::sample("curl", "2001:db8:85a3:8d3:1319:8a2e:370:7348")),
             networks: vec!["203.0.113.0/24".to_owned(), "2001:db8::/32".to_owned()],
             tombstone: None,
             rotations: Vec::new(),
@@ -318,7 +320,13 @@ impl KeyPage {
             at: Some(Moment::sample(600)),
             keys: [
                 side("Old key", "sk_live_3xKj", page.row.state.clone(), 2_340, true),
-                side("Successor", "sk_live_Zq81", Tag::new("Active", "success"), 17, false),
+                side(
+                    "Successor",
+                    "sk_live_Zq81",
+                    Tag::new("Active", "success"),
+                    17,
+                    false,
+                ),
             ],
             chart: Self::sample_chart("rotation-1", ROTATION, 30),
             ends: Some(Moment::sample(-840)),

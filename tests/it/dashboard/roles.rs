@@ -11,6 +11,14 @@ const PAGES: &[(&str, &str)] = &[
     ("/clients/{client}/delete", "admin"),
     ("/usage", "viewer"),
     ("/usage.csv", "viewer"),
+    ("/keys/{key}", "viewer"),
+    ("/keys/former", "viewer"),
+    ("/keys/new", "developer"),
+    ("/keys/{key}/rotate", "developer"),
+    ("/keys/{key}/retire", "developer"),
+    ("/keys/{key}/regenerate", "developer"),
+    ("/keys/{key}/revoke", "developer"),
+    ("/policy", "developer"),
 ];
 
 /// Every act likewise. What is sent is refused, or does nothing that would be in the way of the next.
@@ -29,6 +37,13 @@ const ACTS: &[(&str, &str)] = &[
     ("/clients/{client}/let-in", "operator"),
     ("/clients/{client}/delete", "admin"),
     ("/delete", "admin"),
+    ("/keys/new", "developer"),
+    ("/keys/{key}", "developer"),
+    ("/keys/{key}/rotate", "developer"),
+    ("/keys/{key}/retire", "developer"),
+    ("/keys/{key}/regenerate", "developer"),
+    ("/keys/{key}/revoke", "developer"),
+    ("/policy", "developer"),
 ];
 
 const ROLES: [&str; 4] = ["viewer", "developer", "admin", "owner"];
@@ -44,6 +59,7 @@ struct House {
     browser: Browser,
     path: String,
     client: NewClient,
+    key: String,
 }
 
 impl House {
@@ -52,24 +68,37 @@ impl House {
         let (owner, browser) = person(&app, "ada@example.com", false).await;
         let path = new_app(&browser, "Fieldnotes").await;
         let client = register(&browser, &path, CONFIDENTIAL).await;
+        let page = browser.get(&format!("{path}/keys/new")).await;
+        browser.submit(&page, &[("name", "Warehouse")]).await;
+        let key = browser.get(&path).await.link(&format!("{path}/keys/key_"));
         Self {
             app,
             owner,
             browser,
-            path,
             client,
+            key: key.rsplit('/').next().unwrap().to_owned(),
+            path,
         }
     }
 
     fn at(&self, end: &str) -> String {
-        format!("{}{}", self.path, end.replace("{client}", &self.client.id))
+        self.under(&self.path, end)
+    }
+
+    /// The same under another app.
+    fn under(&self, app: &str, end: &str) -> String {
+        let end = end
+            .replace("{client}", &self.client.id)
+            .replace("{key}", &self.key);
+        format!("{app}{end}")
     }
 
     /// What its owner sees of it, to tell that nothing was done.
     async fn state(&self) -> String {
         let client = self.browser.get(&self.client.path).await;
         let app = self.browser.get(&self.path).await;
-        format!("{} {}", app.text(), client.text())
+        let key = self.browser.get(&self.at("/keys/{key}")).await;
+        format!("{} {} {}", app.text(), client.text(), key.text())
     }
 }
 
@@ -100,6 +129,13 @@ async fn each_role_reaches_as_far_as_it_says() {
         ] {
             let shown = page.html.contains(&format!("{}{act}\"", house.client.path));
             assert_eq!(shown, reaches(role, least), "{role}: {act}");
+        }
+        let page = browser.get(&house.at("/keys/{key}")).await;
+        for act in ["", "/rotate", "/regenerate", "/revoke"] {
+            let shown = page
+                .html
+                .contains(&format!("=\"{}\"", house.at(&format!("/keys/{{key}}{act}"))));
+            assert_eq!(shown, role != "viewer", "{role}: {act}");
         }
         let before = house.state().await;
         for (end, least) in ACTS {
@@ -171,14 +207,14 @@ async fn nothing_of_another_account_exists() {
         register(&stranger, &own, CONFIDENTIAL).await;
         let before = house.state().await;
         // Under the app that it belongs to, and smuggled under one's own.
-        let smuggled = |end: &str| format!("{own}{}", end.replace("{client}", &house.client.id));
+        let smuggled = |end: &str| house.under(&own, end);
         for (end, _) in PAGES {
             assert_eq!(
                 stranger.get(&house.at(end)).await.status,
                 StatusCode::NOT_FOUND,
                 "{end}"
             );
-            if end.contains("{client}") {
+            if end.contains('{') {
                 assert_eq!(
                     stranger.get(&smuggled(end)).await.status,
                     StatusCode::NOT_FOUND,
@@ -190,7 +226,7 @@ async fn nothing_of_another_account_exists() {
             let fields = [("name", "Fieldnotes"), ("type", "public")];
             let page = post(&stranger, "/apps", &house.at(end), &fields).await;
             assert_eq!(page.status, StatusCode::NOT_FOUND, "{end}");
-            if end.contains("{client}") {
+            if end.contains('{') {
                 let page = post(&stranger, "/apps", &smuggled(end), &fields).await;
                 assert_eq!(page.status, StatusCode::NOT_FOUND, "{end}");
             }

@@ -144,9 +144,17 @@ pub(in super::super) async fn rotate(act: KeyAct<ToWriteKeys>) -> Result<HttpRes
             let title = format!("{} has a successor", act.key.settings.name.as_str());
             let lead = match overlap {
                 Some(Overlap::For(Duration::ZERO)) => "The old key has ended.",
-                Some(_) | None => "It can be used at once. The old key lives on until you have put this one in its place.",
+                Some(_) | None => {
+                    "It can be used at once. The old key lives on until you have put this one in its place."
+                }
             };
-            shown((&act.visitor, &act.authority), act.seen.app_ref(), made, title, lead)
+            shown(
+                (&act.visitor, &act.authority),
+                act.seen.app_ref(),
+                made,
+                title,
+                lead,
+            )
         }
         Err(KeyError::Rotated(known)) if known == successor => {
             Ok(News::KeyShownAlready.on(&act.path_of(successor)))
@@ -161,7 +169,8 @@ pub(in super::super) async fn rotate(act: KeyAct<ToWriteKeys>) -> Result<HttpRes
 
 fn again(act: &KeyAct<ToWriteKeys>) -> Result<HttpResponse, Failure> {
     let mut page = rotate_question(act, Some(act.form.text("overlap")))?;
-    page.overlap_error = Some("Choose one of these: 72 hours at the most, or until it is retired.".to_owned());
+    page.overlap_error =
+        Some("Choose one of these: 72 hours at the most, or until it is retired.".to_owned());
     html_with(StatusCode::BAD_REQUEST, &page)
 }
 
@@ -170,9 +179,7 @@ async fn retire_question(at: &AtKey) -> Result<views::KeyQuestion, Failure> {
     let window = Span::Hour.window(at.keys.clock.now());
     let points = series(&mut *at.keys.db.connection().await?, Of::Key(at.key.id), &window).await?;
     let requests: u64 = points.iter().map(|point| point.count.requests).sum();
-    let mut consequences = sentences(&[
-        "The old key is refused at once, everywhere. Its successor goes on.",
-    ]);
+    let mut consequences = sentences(&["The old key is refused at once, everywhere. Its successor goes on."]);
     consequences.push(match requests {
         0 => "No request came with it in the last hour.".to_owned(),
         1 => "One request came with it in the last hour.".to_owned(),
@@ -251,7 +258,13 @@ pub(in super::super) async fn regenerate(act: KeyAct<ToWriteKeys>) -> Result<Htt
         Ok(made) => {
             let title = format!("{} has a new value", act.key.settings.name.as_str());
             let lead = "The old value is refused everywhere.";
-            shown((&act.visitor, &act.authority), act.seen.app_ref(), made, title, lead)
+            shown(
+                (&act.visitor, &act.authority),
+                act.seen.app_ref(),
+                made,
+                title,
+                lead,
+            )
         }
         Err(KeyError::Over(_)) => Ok(act.back(News::KeyOver)),
         Err(error) => Err(refused(error)),
@@ -276,9 +289,6 @@ pub(in super::super) async fn ask_to_revoke(view: KeyView<ToGovernKeys>) -> Resu
 
 /// `POST /apps/{app}/keys/{key}/revoke`
 pub(in super::super) async fn revoke(act: KeyAct<ToGovernKeys>) -> Result<HttpResponse, Failure> {
-    act.keys
-        .revoke(act.key.id, act.asker())
-        .await
-        .map_err(refused)?;
+    act.keys.revoke(act.key.id, act.asker()).await.map_err(refused)?;
     Ok(act.back(News::KeyRevoked))
 }

@@ -36,7 +36,13 @@ pub(in super::super) async fn reveal(
                 name: app.name,
             };
             let lead = format!("It is a key of {}, and can be used at once.", app.name);
-            shown((visitor, &authority), app, made, "Your default key".to_owned(), &lead)
+            shown(
+                (visitor, &authority),
+                app,
+                made,
+                "Your default key".to_owned(),
+                &lead,
+            )
         }
         Err(KeyError::Again) => {
             let slot = keys.default_key(user.id).await?.ok_or(Failure::NotFound)?;

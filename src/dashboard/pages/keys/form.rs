@@ -1,7 +1,7 @@
 //! The settings of a key as a form: filled from what is there, read from what was typed, and given back with what is wrong
 //! next to its field.
 
-use std::{num::NonZero, str::FromStr};
+use std::str::FromStr;
 
 use ipnet::IpNet;
 use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset, macros::format_description};
@@ -212,11 +212,8 @@ fn parsed<T>(field: &mut Field, parse: impl Fn(&str) -> Result<T, String>) -> Op
     }
 }
 
-fn count<T>(field: &mut Field) -> Option<NonZero<T>>
-where
-    T: std::num::ZeroablePrimitive,
-    NonZero<T>: FromStr,
-{
+/// A limit: `T` is a number that is not zero.
+fn count<T: FromStr>(field: &mut Field) -> Option<T> {
     parsed(field, |text| match text.trim() {
         "" => Ok(None),
         text => text

@@ -24,7 +24,9 @@ use crate::{
 fn kinds(chosen: &str) -> Vec<Choice> {
     let hint = |kind| match kind {
         KeyKind::Secret => "For your servers, which keep it to themselves.",
-        KeyKind::Publishable => "May be read by everybody, as in a browser. Only scopes that are marked publishable.",
+        KeyKind::Publishable => {
+            "May be read by everybody, as in a browser. Only scopes that are marked publishable."
+        }
         KeyKind::Restricted => "For servers too, and never without scopes: choose one at least.",
     };
     KeyKind::ALL
@@ -33,19 +35,14 @@ fn kinds(chosen: &str) -> Vec<Choice> {
         .collect()
 }
 
-pub(super) fn environments(
-    offered: &[Environment],
-    chosen: impl Fn(Environment) -> bool,
-) -> Vec<Choice> {
+pub(super) fn environments(offered: &[Environment], chosen: impl Fn(Environment) -> bool) -> Vec<Choice> {
     let hint = |environment| match environment {
         Environment::Live => "For the real thing.",
         Environment::Test => "For trying things out: no live service takes it.",
     };
     offered
         .iter()
-        .map(|one| {
-            Choice::new(one.name(), words::environment(*one), chosen(*one)).with_hint(hint(*one))
-        })
+        .map(|one| Choice::new(one.name(), words::environment(*one), chosen(*one)).with_hint(hint(*one)))
         .collect()
 }
 
@@ -94,7 +91,12 @@ impl Ground {
         }
     }
 
-    fn page(&self, at: &AtApp, form: views::KeyForm, typed: Option<&Parameters>) -> Result<views::NewKey, Failure> {
+    fn page(
+        &self,
+        at: &AtApp,
+        form: views::KeyForm,
+        typed: Option<&Parameters>,
+    ) -> Result<views::NewKey, Failure> {
         let said = |name: &str, usual: &str| match typed {
             Some(typed) => typed.text(name).to_owned(),
             None => usual.to_owned(),
@@ -199,7 +201,13 @@ pub(in super::super) async fn make(act: AppAct<ToWriteKeys>) -> Result<HttpRespo
     match keys.create(id, &new, None, act.asker()).await {
         Ok(made) => {
             let title = format!("{} is ready", new.name.as_str());
-            return shown((&act.visitor, &act.authority), act.seen.app_ref(), made, title, "It can be used at once.");
+            return shown(
+                (&act.visitor, &act.authority),
+                act.seen.app_ref(),
+                made,
+                title,
+                "It can be used at once.",
+            );
         }
         Err(KeyError::Again) => {
             return Ok(News::KeyShownAlready.on(&format!("{}/keys/{id}", act.seen.path())));

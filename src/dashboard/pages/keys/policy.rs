@@ -123,7 +123,9 @@ impl Ground {
         page.environments = environments(&Environment::ALL, |one| {
             form.all("environment").any(|typed| typed == one.name())
         });
-        page.scopes = self.choices(at.seen.operator, |name| form.all("scope").any(|typed| typed == name));
+        page.scopes = self.choices(at.seen.operator, |name| {
+            form.all("scope").any(|typed| typed == name)
+        });
         page.prefixes = Field::of(form.text("prefixes"));
         page.networks = Field::of(form.text("networks"));
         for choice in &mut page.tiers {
@@ -199,11 +201,7 @@ pub(in super::super) async fn change(act: AppAct<ToGovernKeys>) -> Result<HttpRe
             policy.tier = tier;
         }
     };
-    match act
-        .keys
-        .change_policy(act.seen.app.id, change, act.asker())
-        .await
-    {
+    match act.keys.change_policy(act.seen.app.id, change, act.asker()).await {
         Ok(_) => Ok(News::PolicySaved.on(&act.seen.path())),
         Err(KeyError::Unsound { field, problem }) => {
             let words = words::sentence(&problem);
