@@ -370,7 +370,7 @@ async fn a_rotation_shows_the_traffic_of_both_and_retiring_asks_who_still_has_th
             let row = format!("{said} {}… {state}", &key[..12]);
             assert!(text.contains(&row), "{row}: {text}");
         }
-        assert!(text.contains("This key 3 Its successor 2"), "{text}");
+        assert!(text.contains("Old key 3 Successor 2"), "{text}");
     }
     let page = shop.browser.get(&successor).await;
     let page = shop.browser.get(&page.link(&format!("{path}/retire"))).await;

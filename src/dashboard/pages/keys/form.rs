@@ -14,7 +14,7 @@ use crate::{
     config::Tier,
     keys::{ApiKey, AppPolicy, Asker, KeyKind, Keys, OwnLimits, Settings, network},
     scopes::Catalogue,
-    types::{DisplayName, ScopeSet},
+    types::{DisplayName, Scope, ScopeSet},
     web::{Parameters, page::Field},
 };
 
@@ -48,7 +48,7 @@ impl Offer<'_> {
         let granted: ScopeSet = policy
             .scopes
             .iter()
-            .map(|scope| scope.as_str())
+            .map(Scope::as_str)
             .chain(covered.filter(|name| policy.covers(name)))
             .filter(|name| fits(name))
             .filter_map(|name| name.parse().ok())
