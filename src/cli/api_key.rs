@@ -1,7 +1,6 @@
 //! `claviger key`: API keys made, looked at and taken back by whoever has the server. (`claviger keys` are the server's own.)
 
 use std::{
-    net::IpAddr,
     num::{NonZeroU32, NonZeroU64},
     time::Duration,
 };
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
-    keys::{ApiKey, Asker, KeyError, KeyKind, Made, NewKey, Overlap, OwnLimits},
+    keys::{self, ApiKey, Asker, KeyError, KeyKind, Made, NewKey, Overlap, OwnLimits},
     types::{ApiKeyId, AppId, DisplayName, Environment, ScopeSet},
 };
 
@@ -68,7 +67,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     expires_in: Option<Duration>,
     /// A network that it may be used from; may be given more than once
-    #[arg(long = "allow-ip", value_name = "CIDR", value_parser = network)]
+    #[arg(long = "allow-ip", value_name = "CIDR", value_parser = keys::network)]
     networks: Vec<IpNet>,
     /// Print one line of JSON
     #[arg(long)]
@@ -118,14 +117,6 @@ pub(super) struct Retire {
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A network, or an address alone.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>()
-        .map(|network| network.trunc())
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_cause| format!("'{text}' is no network such as 203.0.113.0/24, and no address"))
 }
 
 impl Command {

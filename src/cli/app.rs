@@ -13,7 +13,7 @@ use crate::{
     accounts,
     app::App,
     audit::By,
-    keys::{AppPolicy, Asker, KeyError},
+    keys::{self, AppPolicy, Asker, KeyError},
     types::{AppId, DisplayName, Email, Environment, ScopeSet},
 };
 
@@ -56,7 +56,7 @@ struct Policy {
     #[arg(long)]
     tier: Option<String>,
     /// A network that its keys may be used from; may be given more than once
-    #[arg(long = "allow-ip", value_name = "CIDR", value_parser = super::api_key::network)]
+    #[arg(long = "allow-ip", value_name = "CIDR", value_parser = keys::network)]
     networks: Vec<IpNet>,
 }
 

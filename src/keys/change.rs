@@ -48,7 +48,10 @@ impl Keys {
             let held = scopes::held(&mut transaction, &key.settings.scopes).await?;
             let family = self.family(&key.family)?;
             // What an operator gave it stays, whoever changes the rest.
-            let kept = was.settings.scopes.common_with(&self.scopes_of_legacy(&key.family));
+            let kept = was
+                .settings
+                .scopes
+                .common_with(&self.scopes_of_legacy(&key.family));
             let of_family = of_family(family, &asker).union(&kept);
             check_scopes(key.kind, &key.settings.scopes, &of_family, &policy, &held)?;
         }

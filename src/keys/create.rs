@@ -137,10 +137,14 @@ impl Keys {
 
     /// What keys of a family may have whatever their app was granted, and keep when it loses scopes.
     pub(super) fn scopes_of_family(&self, name: &str) -> ScopeSet {
-        let family = self.config.keys.families.get(name);
-        family
-            .map(|family| of_family(family, &Asker::OPERATOR))
-            .unwrap_or_default()
+        self.scopes_to_give(name, &Asker::OPERATOR)
+    }
+
+    /// What an asker may give a key of a family whatever its app was granted.
+    #[must_use]
+    pub fn scopes_to_give(&self, family: &str, asker: &Asker<'_>) -> ScopeSet {
+        let family = self.config.keys.families.get(family);
+        family.map(|family| of_family(family, asker)).unwrap_or_default()
     }
 
     /// Whether a scope is a legacy one of any family.

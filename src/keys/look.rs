@@ -1,13 +1,21 @@
 //! What can be seen of keys.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, num::NonZeroU64, time::Duration};
 
-use super::{ApiKey, Asker, KeyError, Keys, Reach, act::permit, store};
+use super::{
+    ApiKey, AppPolicy, Asker, KeyError, Keys, Reach,
+    act::{no_app, permit},
+    limits::Standing,
+    store,
+};
 use crate::{
     accounts,
     crypto::{Origin, Place},
     types::{AccountId, ApiKeyId, AppId, Fault},
 };
+
+/// How long ahead the end of a key is spoken of.
+pub const REMIND_AHEAD: Duration = Duration::from_hours(14 * 24);
 
 impl Keys {
     /// One key.
@@ -43,6 +51,66 @@ impl Keys {
                 other => other,
             })?;
         Ok(store::by_app(&mut connection, app, before, i64::from(most)).await?)
+    }
+
+    /// The keys of an app that can be used now, newest first.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn usable_keys(&self, app: AppId, asker: Asker<'_>) -> Result<Vec<ApiKey>, KeyError> {
+        let mut connection = self.db.connection().await?;
+        permit(&mut connection, &asker, app, None).await.map_err(no_app)?;
+        Ok(store::usable(&mut connection, app, self.clock.now()).await?)
+    }
+
+    /// The keys of an app that are revoked or over, newest first, up to `most`, from before `before`.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn former_keys(
+        &self,
+        app: AppId,
+        before: Option<ApiKeyId>,
+        most: u32,
+        asker: Asker<'_>,
+    ) -> Result<Vec<ApiKey>, KeyError> {
+        let mut connection = self.db.connection().await?;
+        permit(&mut connection, &asker, app, None).await.map_err(no_app)?;
+        let now = self.clock.now();
+        Ok(store::former(&mut connection, app, now, before, i64::from(most)).await?)
+    }
+
+    /// The keys of these accounts that end within [`REMIND_AHEAD`], the next one first; those that were rotated are meant to.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn ending_keys(&self, accounts: &[AccountId]) -> Result<Vec<ApiKey>, Fault> {
+        let mut connection = self.db.connection().await?;
+        let now = self.clock.now();
+        store::ending(&mut connection, accounts, now, now + REMIND_AHEAD).await
+    }
+
+    /// How the limits of a key stand, as far as this node knows. Nothing is taken of them.
+    ///
+    /// # Errors
+    ///
+    /// If the database is out of reach.
+    pub async fn standing(&self, key: &ApiKey, policy: &AppPolicy) -> Result<Standing, Fault> {
+        let Some(limiter) = &self.limiter else {
+            return Ok(Standing::default());
+        };
+        let account = accounts::account(&mut *self.db.connection().await?, key.account_id).await?;
+        let ceiling = account.and_then(|account| account.monthly_limit);
+        let limits = self.limits_of(
+            key.settings.limits,
+            &policy.tier,
+            ceiling.and_then(NonZeroU64::new),
+        );
+        let verdict = limiter.take(key.id, key.account_id, &limits, 0).await?;
+        Ok(*verdict.standing())
     }
 
     /// All keys that the asker may see.

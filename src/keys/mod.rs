@@ -45,7 +45,11 @@ pub use default_key::DefaultKey;
 pub use format::{Formats, Reading, compose};
 pub use jobs::jobs;
 pub use leaked::{ValueDigests, ValueOf};
-pub use model::{ApiKey, AppPolicy, InvalidKeyKind, KeyKind, KeyState, OwnLimits, RevokedBecause, Settings};
+pub use look::REMIND_AHEAD;
+pub use model::{
+    ApiKey, AppPolicy, InvalidKeyKind, InvalidNetwork, KeyKind, KeyState, OwnLimits, RevokedBecause,
+    Settings, network,
+};
 pub use once::{Made, Once};
 pub use revoke::revoke_keys_of_app;
 pub use rotate::Overlap;

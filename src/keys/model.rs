@@ -208,6 +208,23 @@ pub struct AppPolicy {
     pub networks: Vec<IpNet>,
 }
 
+/// A network, or an address alone, as people write it.
+///
+/// # Errors
+///
+/// [`InvalidNetwork`].
+pub fn network(text: &str) -> Result<IpNet, InvalidNetwork> {
+    text.parse::<IpNet>()
+        .map(|network| network.trunc())
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_cause| InvalidNetwork(text.to_owned()))
+}
+
+/// A string that is no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no network such as 203.0.113.0/24, and no address")]
+pub struct InvalidNetwork(String);
+
 /// Whether an address is in one of the networks; in none is anywhere.
 pub(super) fn is_within(networks: &[IpNet], address: Option<IpAddr>) -> bool {
     networks.is_empty()

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     accounts::Permission,
     audit::{Action, Subject},
+    crypto,
     db::Transaction,
     revocation::{self, Reason},
     scopes::{self, Audience, Catalogue},
@@ -100,6 +101,18 @@ impl Keys {
         self.commit(transaction, &[revocation::Subject::App(app)], Reason::Changed)
             .await?;
         Ok(policy)
+    }
+}
+
+impl AppPolicy {
+    /// The version that a change is made from.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let text = format!(
+            "{:?} {} {:?} {:?}",
+            self.environments, self.scopes, self.tier, self.networks
+        );
+        crypto::encode_base64url(crypto::digest(text.as_bytes()).get(..12).unwrap_or_default())
     }
 }
 

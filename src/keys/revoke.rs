@@ -35,10 +35,17 @@ impl Keys {
     ///
     /// See [`KeyError`].
     pub async fn retire(&self, id: ApiKeyId, force: bool, asker: Asker<'_>) -> Result<ApiKey, KeyError> {
-        self.take_back(id, RevokedBecause::Retired, asker, |key, now| {
+        let since = self.clock.now() - STILL_USED;
+        // What this node has counted and not yet written is known to it alone.
+        let still_used = !force
+            && self
+                .usage
+                .was_used(&mut *self.db.connection().await?, id, since)
+                .await?;
+        self.take_back(id, RevokedBecause::Retired, asker, |key, _| {
             if key.successor_id.is_none() {
                 Err(KeyError::NotRotated)
-            } else if !force && key.last_used_at.is_some_and(|at| now - at < STILL_USED) {
+            } else if still_used {
                 Err(KeyError::InUse)
             } else {
                 Ok(())

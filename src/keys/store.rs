@@ -10,8 +10,8 @@ pub(super) use default_key::{configure_default_key, default_key, take_default_ke
 pub(super) use leaked::by_values;
 pub(super) use policy::{change_policy, drop_publishable_scope, drop_scope, held_policy, policy};
 pub(super) use read::{
-    Found, FoundApp, by_account, by_app, count_live, count_live_by_app, held, held_all, key, keys,
-    live_by_macs,
+    Found, FoundApp, by_account, by_app, count_live, count_live_by_app, ending, former, held, held_all, key,
+    keys, live_by_macs, usable,
 };
 pub(super) use told::{enter_reached, forget_reached, take_reminders};
 

@@ -4,14 +4,19 @@
 //! known is looked up, revoked or not, so that neither words nor time tell the two apart. A wrong checksum needs no look-up:
 //! anybody can compute it, so the time that it saves tells nobody which keys there are.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
 
 use diesel_async::AsyncPgConnection;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
 use super::{
-    ApiKey, KeyKind, Keys,
+    ApiKey, KeyKind, Keys, OwnLimits,
     coverage::missing,
     limits::{Limits, Span, Standing, Verdict},
     model::is_within,
@@ -261,14 +266,12 @@ impl Keys {
     }
 
     fn live(&self, key: &ApiKey, app_id: AppId, app: store::FoundApp) -> LiveKey {
-        let tier = self.config.keys.tiers.get(&app.tier);
-        let own = key.settings.limits;
+        let limits = self.limits_of(key.settings.limits, &app.tier, app.account_monthly_limit);
         let family = self.config.keys.families.get(&key.family);
         let implies_all = family.is_some_and(|family| {
             let mut legacy = family.legacy_scopes.iter();
             legacy.any(|scope| key.settings.scopes.contains(scope))
         });
-        let ceiling = self.config.keys.account_monthly_limit;
         LiveKey {
             id: key.id,
             app_id,
@@ -279,20 +282,21 @@ impl Keys {
             expires_at: key.settings.expires_at,
             implies_all,
             networks: [key.settings.networks.clone(), app.networks],
-            limits: Limits {
-                per_second: own
-                    .per_second
-                    .or_else(|| tier.per_second.and_then(std::num::NonZeroU32::new)),
-                per_hour: own
-                    .per_hour
-                    .or_else(|| tier.per_hour.and_then(std::num::NonZeroU64::new)),
-                per_month: own
-                    .per_month
-                    .or_else(|| tier.per_month.and_then(std::num::NonZeroU64::new)),
-                account_per_month: app
-                    .account_monthly_limit
-                    .or_else(|| ceiling.and_then(std::num::NonZeroU64::new)),
-            },
+            limits,
+        }
+    }
+
+    /// What holds for a key: what it says itself, or else its app's tier; and its account's ceiling.
+    pub(super) fn limits_of(&self, own: OwnLimits, tier: &str, account: Option<NonZeroU64>) -> Limits {
+        let keys = &self.config.keys;
+        let tier = keys.tiers.get(tier);
+        Limits {
+            per_second: own
+                .per_second
+                .or_else(|| tier.per_second.and_then(NonZeroU32::new)),
+            per_hour: own.per_hour.or_else(|| tier.per_hour.and_then(NonZeroU64::new)),
+            per_month: own.per_month.or_else(|| tier.per_month.and_then(NonZeroU64::new)),
+            account_per_month: account.or_else(|| keys.account_monthly_limit.and_then(NonZeroU64::new)),
         }
     }
 }

@@ -4,6 +4,7 @@
 //   client_secret                                 a confidential client's
 //   machine_scope                                 what a confidential client may have by client_credentials
 //   email, password                               a person who exists; browser.mjs signs up people of its own
+//   mail                                          the folder that mail is written to
 
 import assert from 'node:assert/strict';
 

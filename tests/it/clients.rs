@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use claviger::oauth::clients::ClientKind;
+use claviger::{config::Span, oauth::clients::ClientKind};
 use serde_json::json;
 
 use crate::{
@@ -56,7 +56,7 @@ fn every_sample_is_accessible_quiet_and_fits_a_narrow_screen() {
 
 /// Runs a client library, or the browser, through the whole flow against a server on the machine's own clock.
 async fn drive(kind: ClientKind, runs: &[&[&str]]) {
-    let app = TestApp::at_real_time(|_| {}).await;
+    let app = TestApp::at_real_time(|config| config.usage.flush = Span::seconds(1)).await;
     let owner = app.person(people::EMAIL).await;
     let registered = app.client(&owner, &people::registration(kind), false).await;
     let mut settings = json!({
@@ -66,6 +66,7 @@ async fn drive(kind: ClientKind, runs: &[&[&str]]) {
         "scope": "openid profile email offline_access",
         "email": people::EMAIL,
         "password": people::PASSWORD,
+        "mail": app.data_dir().join("mail"),
     });
     if let Some(secret) = &registered.secret {
         settings["client_secret"] = json!(secret.expose());
@@ -99,4 +100,9 @@ async fn libraries_go_through_the_whole_flow_as_a_confidential_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_signs_up_consents_and_disconnects() {
     drive(ClientKind::Public, &[&["node", "browser.mjs"]]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_makes_a_key_calls_rotates_and_revokes_it_and_joins_a_team() {
+    drive(ClientKind::Public, &[&["node", "keys.mjs"]]).await;
 }

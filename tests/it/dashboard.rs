@@ -4,6 +4,7 @@ mod activity;
 mod apps;
 mod catalogue;
 mod clients;
+mod keys;
 mod operators;
 mod overtaken;
 mod roles;

@@ -72,6 +72,24 @@ fn all() -> Vec<(&'static str, String)> {
         "app": dashboard::AppPage::sample();
         "app-empty": dashboard::AppPage::sample_empty();
         "app-viewer": dashboard::AppPage::sample_viewer();
+        "new-key": dashboard::NewKey::sample();
+        "new-key-empty": dashboard::NewKey::sample_empty();
+        "new-key-refused": dashboard::NewKey::sample_refused();
+        "key-shown": dashboard::KeyShown::sample();
+        "key-shown-publishable": dashboard::KeyShown::sample_publishable();
+        "key": dashboard::KeyPage::sample();
+        "key-new": dashboard::KeyPage::sample_new();
+        "key-rotated": dashboard::KeyPage::sample_rotated();
+        "key-revoked": dashboard::KeyPage::sample_revoked();
+        "key-refused": dashboard::KeyPage::sample_refused();
+        "key-viewer": dashboard::KeyPage::sample_viewer();
+        "key-question": dashboard::KeyQuestion::sample();
+        "key-question-in-use": dashboard::KeyQuestion::sample_in_use();
+        "former-keys": dashboard::FormerKeys::sample();
+        "former-keys-empty": dashboard::FormerKeys::sample_empty();
+        "policy": dashboard::PolicyPage::sample();
+        "policy-operator": dashboard::PolicyPage::sample_operator();
+        "policy-refused": dashboard::PolicyPage::sample_refused();
         "new-team": dashboard::NewTeam::sample();
         "new-team-refused": dashboard::NewTeam::sample_refused();
         "account-team": dashboard::AccountPage::sample();
@@ -362,9 +380,14 @@ fn whoever_may_only_look_finds_nothing_to_change() {
     for text in [
         dashboard::AppPage::sample_viewer().render().unwrap(),
         dashboard::ClientPage::sample_viewer().render().unwrap(),
+        dashboard::KeyPage::sample_viewer().render().unwrap(),
     ] {
         let page = Html::parse_document(&text);
-        assert!(found(&page, "main form, main a[href$='/delete'], main a[href$='/new']").is_empty());
+        let ways = "/delete /new /policy /rotate /retire /regenerate /revoke"
+            .split(' ')
+            .map(|end| format!("main a[href$='{end}']"));
+        let selector: Vec<_> = ways.chain(["main form".to_owned()]).collect();
+        assert!(found(&page, &selector.join(", ")).is_empty());
     }
 }
 

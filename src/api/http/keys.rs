@@ -19,7 +19,7 @@ use super::{
     key_shape::{KeyAnswer, MadeAnswer},
 };
 use crate::{
-    keys::{ApiKey, KeyKind, Made, NewKey, OwnLimits},
+    keys::{ApiKey, InvalidNetwork, KeyKind, Made, NewKey, OwnLimits, network},
     types::{ApiKeyId, AppId, DisplayName, Environment, ScopeSet},
     web::Query,
 };
@@ -88,15 +88,8 @@ pub(super) fn networks(texts: &[String]) -> Result<Vec<IpNet>, ApiError> {
     texts
         .iter()
         .map(|text| {
-            text.parse::<IpNet>()
-                .map(|network| network.trunc())
-                .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-                .map_err(|_cause| {
-                    ApiError::unsound(
-                        "allowed_ips",
-                        format!("'{text}' is no network such as 203.0.113.0/24, and no address"),
-                    )
-                })
+            network(text)
+                .map_err(|invalid: InvalidNetwork| ApiError::unsound("allowed_ips", invalid.to_string()))
         })
         .collect()
 }

@@ -11,7 +11,7 @@ use actix_web::{
 };
 
 use super::{
-    account_act::{AccountAct, AccountView, AtAccount, ToBelong, ToLook, ToManage, ToOwn},
+    account_act::{AccountAct, AccountView, AtAccount, ToBelong, ToManage, ToOwn, ToView},
     home::label,
     views,
 };
@@ -155,7 +155,7 @@ fn chosen_role(at: &AccountAct<ToManage>) -> Result<Role, Failure> {
 }
 
 /// `/accounts/{account}`
-pub(super) async fn show(view: AccountView<ToLook>) -> Result<HttpResponse, Failure> {
+pub(super) async fn show(view: AccountView<ToView>) -> Result<HttpResponse, Failure> {
     html(&page(&view).await?)
 }
 

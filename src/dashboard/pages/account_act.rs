@@ -1,32 +1,20 @@
-//! What handlers of an account take, as [`super::act`] has it for apps: whoever asks, what they are in the account, and the
-//! form that they sent.
+//! Somebody at an account, and how far they may go there; see [`super::visit`].
 
-use std::{marker::PhantomData, ops::Deref};
+use actix_web::{HttpRequest, web::Data};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
-use futures_util::future::LocalBoxFuture;
-
+pub(super) use super::visit::ToView;
+use super::visit::{Act, Needs, Place, View};
 use crate::{
     accounts::{self, Account, Permission, Role},
     audit::{Actor, By},
-    identity::{
-        Identity, User,
-        http::{Posted, SignedPost, Visitor},
-    },
+    identity::{Identity, User, http::Visitor},
     types::{AccountId, Fault},
-    web::{Failure, Parameters},
+    web::Failure,
 };
 
-/// What a handler needs of its caller.
-pub(super) trait Needs: 'static {
-    /// Whether it goes beyond looking: then the visitor's address must be known to be theirs.
-    const CHANGES: bool = true;
+pub(super) type AccountView<N> = View<AtAccount, N>;
+pub(super) type AccountAct<N> = Act<AtAccount, N>;
 
-    fn met(role: Option<Role>) -> bool;
-}
-
-/// To see it, as whoever gets so far does.
-pub(super) struct ToLook;
 /// To say who belongs to it, and what it is called.
 pub(super) struct ToManage;
 /// To end one's own part in it.
@@ -34,29 +22,21 @@ pub(super) struct ToBelong;
 /// To give it away or close it.
 pub(super) struct ToOwn;
 
-impl Needs for ToLook {
-    const CHANGES: bool = false;
-
-    fn met(_: Option<Role>) -> bool {
-        true
+impl Needs<AtAccount> for ToManage {
+    fn met(at: &AtAccount) -> bool {
+        at.role.is_some_and(|role| role.may(Permission::ManageMembers))
     }
 }
 
-impl Needs for ToManage {
-    fn met(role: Option<Role>) -> bool {
-        role.is_some_and(|role| role.may(Permission::ManageMembers))
+impl Needs<AtAccount> for ToBelong {
+    fn met(at: &AtAccount) -> bool {
+        at.role.is_some()
     }
 }
 
-impl Needs for ToBelong {
-    fn met(role: Option<Role>) -> bool {
-        role.is_some()
-    }
-}
-
-impl Needs for ToOwn {
-    fn met(role: Option<Role>) -> bool {
-        role == Some(Role::Owner)
+impl Needs<AtAccount> for ToOwn {
+    fn met(at: &AtAccount) -> bool {
+        at.role == Some(Role::Owner)
     }
 }
 
@@ -71,6 +51,22 @@ pub(super) struct AtAccount {
 }
 
 impl AtAccount {
+    pub(super) fn path(&self) -> String {
+        format!("/accounts/{}", self.account.id)
+    }
+
+    pub(super) fn by(&self) -> By<'_> {
+        By {
+            actor: Actor::User(self.user.id),
+            context: Some(&self.visitor.context),
+            operator: self.user.operator,
+        }
+    }
+}
+
+impl Place for AtAccount {
+    type Standing = Self;
+
     async fn of(request: &HttpRequest, visitor: Visitor) -> Result<Self, Failure> {
         let user = visitor.require(request)?.user.clone();
         let identity = request
@@ -97,89 +93,11 @@ impl AtAccount {
         })
     }
 
-    fn check<N: Needs>(&self) -> Result<PhantomData<N>, Failure> {
-        if !N::met(self.role) {
-            Err(Failure::Forbidden)
-        } else if N::CHANGES && !self.user.email_verified {
-            Err(Failure::AddressUnverified)
-        } else {
-            Ok(PhantomData)
-        }
+    fn visitor(&self) -> &Visitor {
+        &self.visitor
     }
 
-    pub(super) fn path(&self) -> String {
-        format!("/accounts/{}", self.account.id)
-    }
-
-    pub(super) fn by(&self) -> By<'_> {
-        By {
-            actor: Actor::User(self.user.id),
-            context: Some(&self.visitor.context),
-            operator: self.user.operator,
-        }
-    }
-}
-
-/// A page of an account is asked for.
-pub(super) struct AccountView<N> {
-    at: AtAccount,
-    _needs: PhantomData<N>,
-}
-
-/// A form of an account's page was sent.
-pub(super) struct AccountAct<N> {
-    pub(super) form: Parameters,
-    at: AtAccount,
-    _needs: PhantomData<N>,
-}
-
-impl<N> Deref for AccountView<N> {
-    type Target = AtAccount;
-
-    fn deref(&self) -> &AtAccount {
-        &self.at
-    }
-}
-
-impl<N> Deref for AccountAct<N> {
-    type Target = AtAccount;
-
-    fn deref(&self) -> &AtAccount {
-        &self.at
-    }
-}
-
-impl<N: Needs> FromRequest for AccountView<N> {
-    type Error = Failure;
-    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let visitor = Visitor::of(&request).await?;
-            let at = AtAccount::of(&request, visitor).await?;
-            let needs = at.check()?;
-            Ok(Self { at, _needs: needs })
-        })
-    }
-}
-
-impl<N: Needs> FromRequest for AccountAct<N> {
-    type Error = Failure;
-    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, mut payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            let post = SignedPost::from_request(&request, &mut payload).await?;
-            let Posted { visitor, form } = post.into();
-            let at = AtAccount::of(&request, visitor).await?;
-            let needs = at.check()?;
-            Ok(Self {
-                form,
-                at,
-                _needs: needs,
-            })
-        })
+    fn standing(&self) -> &Self {
+        self
     }
 }

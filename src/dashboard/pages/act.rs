@@ -1,38 +1,32 @@
-//! What handlers of an app or a client take: whoever asks, what they may see, and the form that they sent. What a handler
-//! needs of its caller is in its type, so that none can forget to ask: what is not the visitor's to see does not exist
-//! for them, and what their role does not reach is refused before the handler runs.
+//! Somebody at an app, or at one of its clients or keys, and how far they may go there; see [`super::visit`].
 
-use std::{marker::PhantomData, ops::Deref};
+use std::ops::Deref;
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web::Data};
-use futures_util::future::LocalBoxFuture;
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 
-use super::views;
+pub(super) use super::visit::ToView;
+use super::{
+    views,
+    visit::{Act, Needs, Place, View},
+};
 use crate::{
     accounts::{self, App, Permission, Role},
     audit::{Actor, By},
-    identity::http::{Posted, Sent, SignedPost, Visitor},
+    identity::http::Visitor,
+    keys::{ApiKey, Asker, Keys, Reach},
     oauth::{
         Authority,
         clients::{self, Client},
     },
-    types::{AppId, ClientId, Fault, UserId},
-    web::{Failure, News, Parameters},
+    types::{ApiKeyId, AppId, ClientId, Fault, UserId},
+    web::{Failure, News},
 };
-
-/// What a handler needs of its caller.
-pub(super) trait Needs: 'static {
-    /// Whether it goes beyond looking: then the visitor's address must be known to be theirs.
-    const CHANGES: bool = true;
-
-    fn met(seen: &Seen) -> bool;
-}
 
 macro_rules! needs {
     ($($name:ident = $met:expr;)+) => {
         $(pub(super) struct $name;
 
-        impl Needs for $name {
+        impl Needs<Seen> for $name {
             fn met(seen: &Seen) -> bool {
                 let met: fn(&Seen) -> bool = $met;
                 met(seen)
@@ -41,32 +35,28 @@ macro_rules! needs {
     };
 }
 
-/// To see it, as whoever gets so far does.
-pub(super) struct ToView;
-
-impl Needs for ToView {
-    const CHANGES: bool = false;
-
-    fn met(_: &Seen) -> bool {
-        true
-    }
-}
-
 needs! {
     ToWriteApps = |seen| seen.may(Permission::WriteApps);
     ToWriteClients = |seen| seen.may(Permission::WriteClients);
     ToWriteWebhooks = |seen| seen.may(Permission::WriteWebhooks);
+    ToWriteKeys = |seen| seen.may(Permission::WriteKeys);
+    ToGovernKeys = |seen| seen.may_govern_keys();
     ToDelete = |seen| seen.may(Permission::Delete);
     ToOperate = |seen| seen.operator;
 }
+
+pub(super) type AppView<N> = View<AtApp, N>;
+pub(super) type AppAct<N> = Act<AtApp, N>;
+pub(super) type ClientView<N> = View<AtClient, N>;
+pub(super) type ClientAct<N> = Act<AtClient, N>;
+pub(super) type KeyView<N> = View<AtKey, N>;
+pub(super) type KeyAct<N> = Act<AtKey, N>;
 
 /// An app that the visitor may see.
 pub(super) struct Seen {
     pub(super) user: UserId,
     /// Whether the visitor also runs the server.
     pub(super) operator: bool,
-    /// Whether somebody has shown that the visitor's address is theirs.
-    verified: bool,
     pub(super) app: App,
     /// What the visitor is in its account; an operator who is none of its members looks at it all the same.
     pub(super) role: Option<Role>,
@@ -75,6 +65,11 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn may(&self, permission: Permission) -> bool {
         self.role.is_some_and(|role| role.may(permission))
+    }
+
+    /// Whoever runs the server may too: they contain what has leaked, whosever it is, and some scopes only they grant.
+    pub(super) fn may_govern_keys(&self) -> bool {
+        self.operator || self.may(Permission::WriteKeys)
     }
 
     pub(super) fn path(&self) -> String {
@@ -92,20 +87,38 @@ impl Seen {
 /// Somebody at an app that they may see.
 pub(super) struct AtApp {
     pub(super) authority: Data<Authority>,
+    pub(super) keys: Data<Keys>,
     pub(super) visitor: Visitor,
     pub(super) seen: Seen,
 }
 
 impl AtApp {
-    /// # Errors
-    ///
-    /// [`Failure::SignInNeeded`], or [`Failure::NotFound`] for what is not there or not the visitor's to see.
+    pub(super) fn by(&self) -> By<'_> {
+        By {
+            actor: Actor::User(self.seen.user),
+            context: Some(&self.visitor.context),
+            operator: self.seen.operator,
+        }
+    }
+
+    /// Who asks for an act on keys. Whoever is here without a role is an operator.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Asker {
+            by: self.by(),
+            reach: match self.seen.role {
+                Some(_) => Reach::Person(self.seen.user),
+                None => Reach::Everything,
+            },
+        }
+    }
+}
+
+impl Place for AtApp {
+    type Standing = Seen;
+
     async fn of(request: &HttpRequest, visitor: Visitor) -> Result<Self, Failure> {
         let user = &visitor.require(request)?.user;
-        let authority = request
-            .app_data::<Data<Authority>>()
-            .cloned()
-            .ok_or_else(|| Fault::internal("no authority in the application's data"))?;
+        let authority: Data<Authority> = data(request)?;
         let id: AppId = part(request, "app")?.parse().or(Err(Failure::NotFound))?;
         let mut connection = authority.db.connection().await?;
         let (app, role) = match accounts::app_seen_by(&mut connection, user.id, id).await? {
@@ -120,23 +133,23 @@ impl AtApp {
         let seen = Seen {
             user: user.id,
             operator: user.operator,
-            verified: user.email_verified,
             app,
             role,
         };
         Ok(Self {
             authority,
+            keys: data(request)?,
             visitor,
             seen,
         })
     }
 
-    pub(super) fn by(&self) -> By<'_> {
-        By {
-            actor: Actor::User(self.seen.user),
-            context: Some(&self.visitor.context),
-            operator: self.seen.operator,
-        }
+    fn visitor(&self) -> &Visitor {
+        &self.visitor
+    }
+
+    fn standing(&self) -> &Seen {
+        &self.seen
     }
 }
 
@@ -147,15 +160,6 @@ pub(super) struct AtClient {
 }
 
 impl AtClient {
-    async fn of(request: &HttpRequest, at: AtApp) -> Result<Self, Failure> {
-        let id: ClientId = part(request, "client")?.parse().or(Err(Failure::NotFound))?;
-        let client = clients::client(&mut *at.authority.db.connection().await?, id)
-            .await?
-            .filter(|client| client.app_id == at.seen.app.id)
-            .ok_or(Failure::NotFound)?;
-        Ok(Self { at, client })
-    }
-
     pub(super) fn path(&self) -> String {
         format!("{}/clients/{}", self.seen.path(), self.client.id)
     }
@@ -166,147 +170,83 @@ impl AtClient {
     }
 }
 
-impl Deref for AtClient {
-    type Target = AtApp;
-
-    fn deref(&self) -> &AtApp {
-        &self.at
-    }
-}
-
-fn part<'r>(request: &'r HttpRequest, name: &str) -> Result<&'r str, Failure> {
-    request.match_info().get(name).ok_or(Failure::NotFound)
-}
-
-fn check<N: Needs>(seen: &Seen) -> Result<PhantomData<N>, Failure> {
-    if !N::met(seen) {
-        Err(Failure::Forbidden)
-    } else if N::CHANGES && !seen.verified {
-        // The account may turn out to be another's, who must find nothing planted.
-        Err(Failure::AddressUnverified)
-    } else {
-        Ok(PhantomData)
-    }
-}
-
-/// A page of an app is asked for.
-pub(super) struct AppView<N> {
+/// Somebody at a key of it.
+pub(super) struct AtKey {
     at: AtApp,
-    _needs: PhantomData<N>,
+    pub(super) key: ApiKey,
 }
 
-/// A page of a client is asked for.
-pub(super) struct ClientView<N> {
-    at: AtClient,
-    _needs: PhantomData<N>,
-}
+impl AtKey {
+    pub(super) fn path(&self) -> String {
+        self.path_of(self.key.id)
+    }
 
-/// A form of an app's page was sent.
-pub(super) struct AppAct<N> {
-    pub(super) form: Parameters,
-    at: AtApp,
-    _needs: PhantomData<N>,
-}
+    pub(super) fn path_of(&self, key: ApiKeyId) -> String {
+        format!("{}/keys/{key}", self.seen.path())
+    }
 
-/// A form of a client's page was sent.
-pub(super) struct ClientAct<N> {
-    pub(super) form: Parameters,
-    at: AtClient,
-    _needs: PhantomData<N>,
-}
-
-impl<N: Needs> ClientAct<N> {
-    /// Of a form that was read already.
-    pub(super) async fn of(request: &HttpRequest, sent: Sent) -> Result<Self, Failure> {
-        let Posted { visitor, form } = SignedPost::of(sent, request)?.into();
-        let at = AtClient::of(request, AtApp::of(request, visitor).await?).await?;
-        let needs = check(&at.seen)?;
-        Ok(Self {
-            form,
-            at,
-            _needs: needs,
-        })
+    /// On to the key's page, which says what was done.
+    pub(super) fn back(&self, news: News) -> HttpResponse {
+        news.on(&self.path())
     }
 }
 
-macro_rules! derefs {
-    ($($name:ident to $target:ident;)+) => {
-        $(impl<N> Deref for $name<N> {
-            type Target = $target;
+macro_rules! in_an_app {
+    ($($name:ident: $of:ident;)+) => {
+        $(impl Deref for $name {
+            type Target = AtApp;
 
-            fn deref(&self) -> &$target {
+            fn deref(&self) -> &AtApp {
                 &self.at
+            }
+        }
+
+        impl Place for $name {
+            type Standing = Seen;
+
+            async fn of(request: &HttpRequest, visitor: Visitor) -> Result<Self, Failure> {
+                $of(request, AtApp::of(request, visitor).await?).await
+            }
+
+            fn visitor(&self) -> &Visitor {
+                &self.at.visitor
+            }
+
+            fn standing(&self) -> &Seen {
+                &self.at.seen
             }
         })+
     };
 }
 
-derefs! {
-    AppView to AtApp;
-    ClientView to AtClient;
-    AppAct to AtApp;
-    ClientAct to AtClient;
+in_an_app! {
+    AtClient: client_of;
+    AtKey: key_of;
 }
 
-impl<N: Needs> FromRequest for AppView<N> {
-    type Error = Failure;
-    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let visitor = Visitor::of(&request).await?;
-            let at = AtApp::of(&request, visitor).await?;
-            let needs = check(&at.seen)?;
-            Ok(Self { at, _needs: needs })
-        })
-    }
+async fn client_of(request: &HttpRequest, at: AtApp) -> Result<AtClient, Failure> {
+    let id: ClientId = part(request, "client")?.parse().or(Err(Failure::NotFound))?;
+    let client = clients::client(&mut *at.authority.db.connection().await?, id)
+        .await?
+        .filter(|client| client.app_id == at.seen.app.id)
+        .ok_or(Failure::NotFound)?;
+    Ok(AtClient { at, client })
 }
 
-impl<N: Needs> FromRequest for ClientView<N> {
-    type Error = Failure;
-    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let visitor = Visitor::of(&request).await?;
-            let at = AtClient::of(&request, AtApp::of(&request, visitor).await?).await?;
-            let needs = check(&at.seen)?;
-            Ok(Self { at, _needs: needs })
-        })
+async fn key_of(request: &HttpRequest, at: AtApp) -> Result<AtKey, Failure> {
+    let id: ApiKeyId = part(request, "key")?.parse().or(Err(Failure::NotFound))?;
+    let key = at.keys.key(id, at.asker()).await.map_err(super::keys::refused)?;
+    if key.app_id != Some(at.seen.app.id) {
+        return Err(Failure::NotFound);
     }
+    Ok(AtKey { at, key })
 }
 
-impl<N: Needs> FromRequest for AppAct<N> {
-    type Error = Failure;
-    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, mut payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            let post = SignedPost::from_request(&request, &mut payload).await?;
-            let Posted { visitor, form } = post.into();
-            let at = AtApp::of(&request, visitor).await?;
-            let needs = check(&at.seen)?;
-            Ok(Self {
-                form,
-                at,
-                _needs: needs,
-            })
-        })
-    }
+fn data<T: 'static>(request: &HttpRequest) -> Result<Data<T>, Fault> {
+    let found = request.app_data::<Data<T>>().cloned();
+    found.ok_or_else(|| Fault::internal("the application's data lacks a capability"))
 }
 
-impl<N: Needs> FromRequest for ClientAct<N> {
-    type Error = Failure;
-    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, mut payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            let sent = Sent::from_request(&request, &mut payload).await?;
-            Self::of(&request, sent).await
-        })
-    }
+fn part<'r>(request: &'r HttpRequest, name: &str) -> Result<&'r str, Failure> {
+    request.match_info().get(name).ok_or(Failure::NotFound)
 }

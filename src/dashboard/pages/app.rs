@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, http::StatusCode, web::Data};
 
 use super::{
     act::{AppAct, AppView, AtApp, ToDelete, ToView, ToWriteApps},
-    is_its_name, kind, refused, views, webhooks,
+    is_its_name, keys, kind, refused, views, webhooks,
 };
 use crate::{
     accounts::{self, Permission},
@@ -34,6 +34,7 @@ fn leak(report: LeakReport) -> views::LeakRow {
 async fn page(at: &AtApp, leaks: &Leaks) -> Result<views::AppPage, Failure> {
     let seen = &at.seen;
     let found = leaks.reports_of_app(seen.app.id, MOST_LEAKS).await?;
+    let of_keys = keys::of_app(at).await?;
     let mut connection = at.authority.db.connection().await?;
     let account = accounts::account_name(&mut connection, seen.app.account_id)
         .await?
@@ -55,6 +56,7 @@ async fn page(at: &AtApp, leaks: &Leaks) -> Result<views::AppPage, Failure> {
         name: Field::of(&seen.app.name),
         account,
         created: seen.app.created_at.into(),
+        of_keys,
         clients: clients::clients_of_app(&mut connection, seen.app.id)
             .await?
             .into_iter()
@@ -105,6 +107,7 @@ fn question(at: &AtApp, name: Field) -> Result<views::DeleteConfirm, Failure> {
         what: "app".to_owned(),
         title: at.seen.app.name.clone(),
         consequences: vec![
+            "All its API keys are revoked: they are refused at once, everywhere.".to_owned(),
             "All its clients are deleted with it: their IDs and secrets stop working.".to_owned(),
             "Everybody who signed in with one of them is signed out of it at once, everywhere.".to_owned(),
             "People’s consent to them is forgotten.".to_owned(),

@@ -1,12 +1,15 @@
 //! All apps, and a new one.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 
-use super::{refused, views};
+use super::{keys as of_keys, refused, views};
 use crate::{
     accounts::{self, AppError, Membership, Permission, Role},
     audit::By,
     identity::http::{Posted, SignedIn, SignedPost, Visitor},
+    keys::Keys,
     oauth::{Authority, clients},
     types::{AccountId, AppId, DisplayName},
     web::{
@@ -33,15 +36,24 @@ pub(super) async fn start() -> HttpResponse {
 /// `/apps`
 pub(super) async fn list(
     authority: Data<Authority>,
+    keys: Data<Keys>,
     request: HttpRequest,
     visitor: Visitor,
 ) -> Result<HttpResponse, Failure> {
     let user = visitor.require(&request)?.user.id;
-    let mut connection = authority.db.connection().await?;
+    let memberships = accounts::memberships_of(&mut *authority.db.connection().await?, user).await?;
+    let ids: Vec<AccountId> = memberships.iter().map(|own| own.account.id).collect();
+    let mut live = HashMap::new();
+    for account in &ids {
+        live.extend(keys.count_by_app(*account).await?);
+    }
     let mut accounts = Vec::new();
-    for Membership { account, role } in accounts::memberships_of(&mut connection, user).await? {
+    let mut all_apps = HashMap::new();
+    let mut connection = authority.db.connection().await?;
+    for Membership { account, role } in memberships {
         let counts = clients::count_by_app(&mut connection, account.id).await?;
         let apps = accounts::apps_of(&mut connection, account.id).await?;
+        all_apps.extend(apps.iter().map(|app| (app.id, app.clone())));
         accounts.push(views::AccountApps {
             id: account.id.to_string(),
             name: account.name,
@@ -52,15 +64,20 @@ pub(super) async fn list(
                 .map(|app| views::AppRow {
                     id: app.id.to_string(),
                     clients: counts.get(&app.id).copied().unwrap_or_default(),
+                    keys: live.get(&app.id).copied().unwrap_or_default(),
                     name: app.name,
                     created: app.created_at.into(),
                 })
                 .collect(),
         });
     }
+    drop(connection);
+    let slot = keys.default_key(user).await?;
     html(&views::Home {
         frame: visitor.frame()?,
         accounts,
+        ending: of_keys::reminders(&keys, &ids, &all_apps).await?,
+        default_key: slot.filter(|slot| slot.key.is_none()).map(|slot| slot.scope),
         issuer: authority.issuer.to_string(),
     })
 }

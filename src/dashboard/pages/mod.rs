@@ -10,12 +10,14 @@ mod client;
 mod client_form;
 mod home;
 mod joining;
+mod keys;
 mod logo;
 mod new_client;
 mod new_team;
 mod scopes;
 mod secrets;
 mod usage;
+mod visit;
 mod webhooks;
 
 use actix_web::web::{self, ServiceConfig};
@@ -64,6 +66,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(client::ask_to_delete))
                 .route(web::post().to(client::delete)),
         );
+    keys::routes(config);
     config
         .route("/apps/{app}/usage", web::get().to(usage::show))
         .route("/apps/{app}/usage.csv", web::get().to(usage::download));

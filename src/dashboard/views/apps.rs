@@ -2,8 +2,11 @@
 
 use askama::Template;
 
-use super::{ClientKind, LeakRow, WebhookRow};
-use crate::web::page::{Choice, Field, Frame, Moment};
+use super::{ClientKind, KeyRow, LeakRow, ScopeTag, WebhookRow};
+use crate::web::{
+    chart::Chart,
+    page::{Choice, Field, Frame, Moment},
+};
 
 /// One app in the list.
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub struct AppRow {
     pub name: String,
     /// How many clients it has.
     pub clients: usize,
+    /// How many keys of it can be used.
+    pub keys: i64,
     pub created: Moment,
 }
 
@@ -33,6 +38,10 @@ pub struct AccountApps {
 pub struct Home {
     pub frame: Frame,
     pub accounts: Vec<AccountApps>,
+    /// Keys that end soon.
+    pub ending: Vec<KeyRow>,
+    /// The scope of the key that everybody gets here, while the reader has not looked at it.
+    pub default_key: Option<String>,
     /// Where a library finds everything else.
     pub issuer: String,
 }
@@ -46,14 +55,14 @@ impl Home {
         self.accounts.iter().any(|account| account.can_edit)
     }
 
-    /// The app whose first client is to be made next, while there is no client at all.
-    fn waits_for_a_client(&self) -> Option<&AppRow> {
+    /// The app to begin with, while there is neither a key nor a client.
+    fn waits_for_a_beginning(&self) -> Option<&AppRow> {
         let mut apps = self
             .accounts
             .iter()
             .filter(|account| account.can_edit)
             .flat_map(|account| &account.apps);
-        if apps.clone().any(|app| app.clients > 0) {
+        if apps.clone().any(|app| app.clients > 0 || app.keys > 0) {
             None
         } else {
             apps.next()
@@ -62,10 +71,11 @@ impl Home {
 
     #[must_use]
     pub fn sample() -> Self {
-        let app = |id: &str, name: &str, clients| AppRow {
+        let app = |id: &str, name: &str, clients, keys| AppRow {
             id: id.to_owned(),
             name: name.to_owned(),
             clients,
+            keys,
             created: Moment::sample(50_000),
         };
         Self {
@@ -76,31 +86,44 @@ impl Home {
                     name: "Ada Marsh".to_owned(),
                     role: "Owner".to_owned(),
                     can_edit: true,
-                    apps: vec![app("app_one", "Fieldnotes", 2), app("app_two", "Orders sync", 1)],
+                    apps: vec![
+                        app("app_one", "Fieldnotes", 2, 3),
+                        app("app_two", "Orders sync", 0, 1),
+                    ],
                 },
                 AccountApps {
                     id: "acc_two".to_owned(),
                     name: "Marsh & Daughters".to_owned(),
                     role: "Developer".to_owned(),
                     can_edit: true,
-                    apps: vec![app("app_three", "Warehouse", 1)],
+                    apps: vec![app("app_three", "Warehouse", 1, 0)],
                 },
             ],
+            ending: vec![KeyRow {
+                ends: Some(Moment::sample(-9_000)),
+                ends_soon: true,
+                app: Some("Fieldnotes".to_owned()),
+                ..KeyRow::sample("Warehouse sync", "sk_live_3xKj")
+            }],
+            default_key: None,
             issuer: "https://id.example".to_owned(),
         }
     }
 
-    /// Just signed up: an account and an app, and no client yet.
+    /// Just signed up: an account and an app, and nothing in it yet.
     #[must_use]
     pub fn sample_new() -> Self {
         let mut page = Self::sample();
         page.frame = Frame::sample();
+        page.ending.clear();
+        page.default_key = Some("inference".to_owned());
         page.accounts.truncate(1);
         for account in &mut page.accounts {
             account.apps.truncate(1);
             for app in &mut account.apps {
                 "My first app".clone_into(&mut app.name);
                 app.clients = 0;
+                app.keys = 0;
             }
         }
         page
@@ -165,6 +188,48 @@ pub struct ClientRow {
     pub last_request: Option<Moment>,
 }
 
+/// What an app page says of its keys.
+pub struct KeysOfApp {
+    /// Those that can be used.
+    pub keys: Vec<KeyRow>,
+    /// Whether there are others.
+    pub has_former: bool,
+    /// What happened in the last 24 hours.
+    pub traffic: Chart,
+    /// What they may do at the most.
+    pub scopes: Vec<ScopeTag>,
+    /// "Live, Test"
+    pub environments: String,
+    /// The tier in words, with its limits.
+    pub tier: String,
+    pub networks: Vec<String>,
+    /// Whether the reader may make keys.
+    pub can_write: bool,
+    /// Whether the reader may say what they may do.
+    pub can_govern: bool,
+}
+
+impl KeysOfApp {
+    fn ending(&self) -> usize {
+        self.keys.iter().filter(|key| key.ends_soon).count()
+    }
+
+    fn sample() -> Self {
+        let page = super::KeyPage::sample();
+        Self {
+            keys: KeyRow::samples(),
+            has_former: true,
+            traffic: page.traffic,
+            scopes: page.row.scopes,
+            environments: "Live, Test".to_owned(),
+            tier: "standard: 50 a second, no limit an hour, no limit a month".to_owned(),
+            networks: vec!["203.0.113.0/24".to_owned()],
+            can_write: true,
+            can_govern: true,
+        }
+    }
+}
+
 /// `/apps/{app}`
 #[derive(Template)]
 #[template(path = "dashboard/app.html")]
@@ -177,6 +242,7 @@ pub struct AppPage {
     pub name: Field,
     pub account: String,
     pub created: Moment,
+    pub of_keys: KeysOfApp,
     pub clients: Vec<ClientRow>,
     /// What was found of it in public, the last first.
     pub leaks: Vec<LeakRow>,
@@ -206,6 +272,7 @@ impl AppPage {
             name: Field::of("Fieldnotes"),
             account: "Ada Marsh".to_owned(),
             created: Moment::sample(50_000),
+            of_keys: KeysOfApp::sample(),
             clients: vec![
                 client(
                     "cli_one",
@@ -224,21 +291,30 @@ impl AppPage {
 
     #[must_use]
     pub fn sample_empty() -> Self {
-        Self {
-            clients: Vec::new(),
-            leaks: Vec::new(),
-            webhooks: Vec::new(),
-            ..Self::sample()
-        }
+        let mut page = Self::sample();
+        page.clients.clear();
+        page.leaks.clear();
+        page.webhooks.clear();
+        page.of_keys = KeysOfApp {
+            keys: Vec::new(),
+            has_former: false,
+            traffic: Chart::new("traffic", "Requests", super::LAYERS, &[]),
+            scopes: Vec::new(),
+            tier: "standard: no limit".to_owned(),
+            networks: Vec::new(),
+            ..page.of_keys
+        };
+        page
     }
 
     #[must_use]
     pub fn sample_viewer() -> Self {
-        Self {
-            can_edit: false,
-            can_delete: false,
-            ..Self::sample()
-        }
+        let mut page = Self::sample();
+        page.can_edit = false;
+        page.can_delete = false;
+        page.of_keys.can_write = false;
+        page.of_keys.can_govern = false;
+        page
     }
 }
 

@@ -253,4 +253,4 @@ pub const LAYERS: &[(&str, Look)] = &[
 ];
 
 /// What those of a chart of a rotation are made of.
-pub const ROTATION: &[(&str, Look)] = &[("This key", Look::Accent), ("Its successor", Look::Second)];
+pub const ROTATION: &[(&str, Look)] = &[("Old key", Look::Accent), ("Successor", Look::Second)];

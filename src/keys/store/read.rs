@@ -222,6 +222,67 @@ pub(in crate::keys) async fn by_account(
         .await?)
 }
 
+/// Keys of an app that can be used, newest first.
+pub(in crate::keys) async fn usable(
+    connection: &mut AsyncPgConnection,
+    app: AppId,
+    now: OffsetDateTime,
+) -> Result<Vec<ApiKey>, Fault> {
+    all(api_keys::table
+        .filter(api_keys::app_id.eq(app.uuid()))
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)))
+        .select(Row::as_select())
+        .order(api_keys::id.desc())
+        .load(connection)
+        .await?)
+}
+
+/// Keys of an app that cannot be used any more, newest first, from before `before`.
+pub(in crate::keys) async fn former(
+    connection: &mut AsyncPgConnection,
+    app: AppId,
+    now: OffsetDateTime,
+    before: Option<ApiKeyId>,
+    most: i64,
+) -> Result<Vec<ApiKey>, Fault> {
+    let before = before.map_or_else(Uuid::max, ApiKeyId::uuid);
+    all(api_keys::table
+        .filter(api_keys::app_id.eq(app.uuid()))
+        .filter(
+            api_keys::revoked_at
+                .is_not_null()
+                .or(api_keys::expires_at.le(now).assume_not_null()),
+        )
+        .filter(api_keys::id.lt(before))
+        .select(Row::as_select())
+        .order(api_keys::id.desc())
+        .limit(most)
+        .load(connection)
+        .await?)
+}
+
+/// Keys of some accounts that end between two times and have no successor, the next one first.
+pub(in crate::keys) async fn ending(
+    connection: &mut AsyncPgConnection,
+    accounts: &[AccountId],
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+) -> Result<Vec<ApiKey>, Fault> {
+    let accounts: Vec<Uuid> = accounts.iter().map(|id| id.uuid()).collect();
+    all(api_keys::table
+        .filter(api_keys::account_id.eq_any(accounts))
+        .filter(api_keys::app_id.is_not_null())
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::successor_id.is_null())
+        .filter(api_keys::expires_at.gt(from))
+        .filter(api_keys::expires_at.le(to))
+        .select(Row::as_select())
+        .order((api_keys::expires_at, api_keys::id))
+        .load(connection)
+        .await?)
+}
+
 /// Keys of an app that take a place: those that were rotated are on their way out and take none.
 pub(in crate::keys) async fn count_live(
     connection: &mut AsyncPgConnection,

@@ -15,6 +15,14 @@ const PAGES: &[(&str, &str)] = &[
     ("/webhooks/{hook}", "viewer"),
     ("/webhooks/new", "developer"),
     ("/webhooks/{hook}/edit", "developer"),
+    ("/keys/{key}", "viewer"),
+    ("/keys/former", "viewer"),
+    ("/keys/new", "developer"),
+    ("/keys/{key}/rotate", "developer"),
+    ("/keys/{key}/retire", "developer"),
+    ("/keys/{key}/regenerate", "developer"),
+    ("/keys/{key}/revoke", "developer"),
+    ("/policy", "developer"),
 ];
 
 /// Every act likewise. What is sent is refused, or does nothing that would be in the way of the next.
@@ -41,6 +49,13 @@ const ACTS: &[(&str, &str)] = &[
     ("/webhooks/{hook}/on", "developer"),
     ("/webhooks/{hook}/delete", "developer"),
     ("/delete", "admin"),
+    ("/keys/new", "developer"),
+    ("/keys/{key}", "developer"),
+    ("/keys/{key}/rotate", "developer"),
+    ("/keys/{key}/retire", "developer"),
+    ("/keys/{key}/regenerate", "developer"),
+    ("/keys/{key}/revoke", "developer"),
+    ("/policy", "developer"),
 ];
 
 const ROLES: [&str; 4] = ["viewer", "developer", "admin", "owner"];
@@ -57,6 +72,7 @@ struct House {
     path: String,
     client: NewClient,
     hook: String,
+    key: String,
 }
 
 impl House {
@@ -70,23 +86,31 @@ impl House {
             .submit(&page, &[("url", "https://hooks.example/claviger")])
             .await;
         let hook = page.link(&format!("{path}/webhooks/whe_"));
+        let page = browser.get(&format!("{path}/keys/new")).await;
+        browser.submit(&page, &[("name", "Warehouse")]).await;
+        let key = browser.get(&path).await.link(&format!("{path}/keys/key_"));
         Self {
             hook: hook.rsplit('/').next().unwrap().to_owned(),
             app,
             owner,
             browser,
-            path,
             client,
+            key: key.rsplit('/').next().unwrap().to_owned(),
+            path,
         }
     }
 
     fn at(&self, end: &str) -> String {
-        format!("{}{}", self.path, self.filled(end))
+        self.under(&self.path, end)
     }
 
-    fn filled(&self, end: &str) -> String {
-        end.replace("{client}", &self.client.id)
+    /// The same under another app.
+    fn under(&self, app: &str, end: &str) -> String {
+        let end = end
+            .replace("{client}", &self.client.id)
             .replace("{hook}", &self.hook)
+            .replace("{key}", &self.key);
+        format!("{app}{end}")
     }
 
     /// What its owner sees of it, to tell that nothing was done.
@@ -97,7 +121,8 @@ impl House {
             .browser
             .get(&format!("{}/webhooks/{}", self.path, self.hook))
             .await;
-        format!("{} {} {}", app.text(), client.text(), hook.text())
+        let key = self.browser.get(&self.at("/keys/{key}")).await;
+        format!("{} {} {} {}", app.text(), client.text(), hook.text(), key.text())
     }
 }
 
@@ -128,6 +153,13 @@ async fn each_role_reaches_as_far_as_it_says() {
         ] {
             let shown = page.html.contains(&format!("{}{act}\"", house.client.path));
             assert_eq!(shown, reaches(role, least), "{role}: {act}");
+        }
+        let page = browser.get(&house.at("/keys/{key}")).await;
+        for act in ["", "/rotate", "/regenerate", "/revoke"] {
+            let shown = page
+                .html
+                .contains(&format!("=\"{}\"", house.at(&format!("/keys/{{key}}{act}"))));
+            assert_eq!(shown, role != "viewer", "{role}: {act}");
         }
         let before = house.state().await;
         for (end, least) in ACTS {
@@ -199,7 +231,7 @@ async fn nothing_of_another_account_exists() {
         register(&stranger, &own, CONFIDENTIAL).await;
         let before = house.state().await;
         // Under the app that it belongs to, and smuggled under one's own.
-        let smuggled = |end: &str| format!("{own}{}", house.filled(end));
+        let smuggled = |end: &str| house.under(&own, end);
         for (end, _) in PAGES {
             assert_eq!(
                 stranger.get(&house.at(end)).await.status,

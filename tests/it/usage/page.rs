@@ -68,7 +68,7 @@ async fn the_page_shows_requests_by_key_outcome_and_scope() {
         .unwrap();
     let key = browser.get(key.url.as_str()).await;
     assert!(
-        key.text().contains("This key 36 Its successor 1,200"),
+        key.text().contains("Old key 36 Successor 1,200"),
         "{}",
         key.text()
     );
