@@ -19,6 +19,7 @@ mod all_clients;
 mod apps;
 mod client_form;
 mod clients;
+mod key_acts;
 mod key_form;
 mod keys;
 mod leaks;
@@ -33,11 +34,9 @@ pub use client_form::{ClientForm, ClientKind, ScopeChoice};
 pub use clients::{
     AppRef, ClientPage, Endpoint, NewClient, OperatorFlags, RequestRow, SecretRow, SecretShown,
 };
+pub use key_acts::{FormerKeys, KeyQuestion, KeyShown};
 pub use key_form::{KeyForm, KeyScopeChoice, NewKey, PolicyPage};
-pub use keys::{
-    FormerKeys, KeyPage, KeyQuestion, KeyRow, KeySettings, KeyShown, RotatedKey, Rotation, ScopeTag, Tag,
-    Tombstone,
-};
+pub use keys::{KeyPage, KeyRow, KeySettings, RotatedKey, Rotation, ScopeTag, Tag, Tombstone};
 pub use leaks::LeakRow;
 pub use scopes::{Audience, ScopeForm, ScopeRow, Scopes};
 pub use usage::{KeyRequestRow, LAYERS, OneKey, ROTATION, ShareRow, Tab, UsagePage};

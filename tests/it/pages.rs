@@ -16,6 +16,7 @@ use claviger::{
 };
 use scraper::{ElementRef, Html, Selector};
 
+#[allow(clippy::too_many_lines, reason = "a list")]
 fn all() -> Vec<(&'static str, String)> {
     macro_rules! pages {
         ($($name:literal: $view:expr;)+) => { vec![$(($name, $view.render().unwrap())),+] };
