@@ -14,6 +14,7 @@ use prometheus_client::{
 };
 
 use super::{Services, measure::HttpMetrics};
+use crate::keys::Keys;
 
 pub(super) struct Metrics {
     registry: Registry,
@@ -43,14 +44,11 @@ impl Collector for State {
             db,
             revocations,
             authority,
+            keys,
             runner,
             ..
         } = &self.0;
-        let mut gauge = |name: &str, help: &str, value: f64| {
-            let gauge = ConstGauge::new(value);
-            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(metric)
-        };
+        let mut gauge = |name: &str, help: &str, value: f64| encode_gauge(&mut encoder, name, help, value);
         let pool = db.usage();
         gauge("db_connections_open", "Connections of the pool", count(pool.open))?;
         gauge(
@@ -88,6 +86,7 @@ impl Collector for State {
             "Entries of the revocation log in memory",
             count(revocations.held()),
         )?;
+        encode_keys(&mut encoder, keys)?;
         let mut jobs = |name: &str, help: &str, value: fn(&crate::jobs::Tally) -> u64| {
             let kind = ConstCounter::new(0_u64).metric_type();
             let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
@@ -109,6 +108,57 @@ impl Collector for State {
             tally.rows
         })
     }
+}
+
+/// What is to be said of API keys.
+fn encode_keys(encoder: &mut DescriptorEncoder<'_>, keys: &Keys) -> fmt::Result {
+    let usage = keys.usage.progress();
+    encode_gauge(
+        encoder,
+        "keys_cached",
+        "API keys of which this node has a copy in memory",
+        count(keys.cached()),
+    )?;
+    encode_gauge(
+        encoder,
+        "key_limit_blocks",
+        "Parts of the limits of API keys that this node holds",
+        count(keys.limit_blocks()),
+    )?;
+    encode_gauge(
+        encoder,
+        "usage_counts_waiting",
+        "Counts of the use of API keys that are in memory alone",
+        count(usage.waiting),
+    )?;
+    let mut counter = |name: &str, help: &str, value: u64| {
+        let counter = ConstCounter::new(value);
+        let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+        counter.encode(metric)
+    };
+    counter(
+        "usage_batches_written",
+        "Batches of counts of the use of API keys that this node has written",
+        usage.written,
+    )?;
+    counter(
+        "usage_batch_failures",
+        "Times that a batch of counts could not be written and was kept",
+        usage.failed,
+    )?;
+    let kind = ConstCounter::new(0_u64).metric_type();
+    let help = "API keys that this node has judged, by the code of the answer";
+    let mut metric = encoder.encode_descriptor("key_verifications", help, None, kind)?;
+    for (code, times) in keys.judged() {
+        ConstCounter::new(times).encode(metric.encode_family(&[("code", code)])?)?;
+    }
+    Ok(())
+}
+
+fn encode_gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
+    let gauge = ConstGauge::new(value);
+    let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+    gauge.encode(metric)
 }
 
 fn count(number: usize) -> f64 {

@@ -191,6 +191,9 @@ async fn metrics_are_served_on_their_own_address_only() {
         r#"claviger_http_request_seconds_count{route="/healthz"} 1"#,
         r#"claviger_job_runs_total{job="revocation.cleanup"} 0"#,
         "claviger_access_tokens_live 0",
+        "claviger_keys_cached 0",
+        r#"claviger_key_verifications_total{code="VALID"} 0"#,
+        "claviger_usage_batch_failures_total 0",
         "claviger_db_connections_most 8",
     ] {
         assert!(

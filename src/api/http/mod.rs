@@ -4,15 +4,21 @@ mod answer;
 mod apps;
 mod body;
 mod caller;
+mod example;
 mod forward_auth;
 mod key_changes;
 mod key_shape;
 mod keys;
 mod openapi;
+mod reference;
 mod scopes;
+mod usage;
+mod usage_shape;
+mod usual_answers;
 mod verify;
 
 pub use openapi::document;
+pub use reference::docs;
 
 use actix_web::{
     middleware::from_fn,
@@ -71,8 +77,14 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(
             web::resource("/v1/auth")
+                .wrap(from_fn(forward_auth::tell_in_header))
                 .route(web::get().to(forward_auth::forward_auth))
                 .route(web::post().to(forward_auth::forward_auth)),
+        )
+        .service(
+            web::resource("/v1/auth/{path:.*}")
+                .wrap(from_fn(forward_auth::tell_in_header))
+                .route(web::to(forward_auth::forward_auth)),
         )
         .service(
             web::scope("/v1")
@@ -82,6 +94,7 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::get().to(keys::list))
                         .route(web::post().to(keys::create)),
                 )
+                .service(web::resource("/usage").route(web::get().to(usage::usage)))
                 .service(web::resource("/scopes").route(web::get().to(scopes::list)))
                 .service(
                     web::resource("/apps")
@@ -98,6 +111,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(
                     web::resource("/keys/{id}/regenerate").route(web::post().to(key_changes::regenerate)),
                 )
+                .service(web::resource("/keys/{id}/usage").route(web::get().to(usage::usage_of_key)))
                 .service(
                     web::resource("/apps/{app}")
                         .route(web::get().to(apps::show))
@@ -112,5 +126,6 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(web::resource("/apps/{app}/keys/{id}").route(web::delete().to(keys::revoke_of_app)))
                 .service(web::resource("/apps/{app}/clients").route(web::get().to(apps::clients))),
         )
-        .service(web::resource("/openapi.json").route(web::get().to(openapi::serve)));
+        .service(web::resource("/openapi.json").route(web::get().to(openapi::serve)))
+        .service(web::resource("/docs").route(web::get().to(reference::serve)));
 }

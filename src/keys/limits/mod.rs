@@ -144,6 +144,14 @@ impl Limiter {
         Ok(())
     }
 
+    /// Blocks of hours and months, and buckets of seconds, that this node holds now.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        let now = micros(self.shared.means.clock.now());
+        let subjects = self.shared.registry.all();
+        subjects.iter().map(|subject| subject.holds(now)).sum()
+    }
+
     /// Gives back all that this node holds and has not used.
     ///
     /// # Errors

@@ -139,6 +139,13 @@ impl Registry {
 }
 
 impl Subject {
+    /// How many of its parts hold something.
+    pub(super) fn holds(&self, now: i64) -> usize {
+        let windows = self.windows();
+        let held = windows.iter().filter(|pool| pool.part().holds(now)).count();
+        held + usize::from(self.burst.part().holds(now))
+    }
+
     pub(super) fn windows(&self) -> MutexGuard<'_, Vec<Arc<Pool<Counted>>>> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
