@@ -78,6 +78,11 @@ impl Operation {
         format!("{}-curl", self.id)
     }
 
+    /// The path in pieces between which a line may end.
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        self.path.split_inclusive('/')
+    }
+
     /// The look of the method's badge.
     fn tone(&self) -> &'static str {
         match self.method.as_str() {
@@ -109,7 +114,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn is_good(&self) -> bool {
+    #[must_use]
+    pub fn is_good(&self) -> bool {
         self.status.starts_with('2')
     }
 }

@@ -262,7 +262,10 @@ pub(super) fn refusals() -> Vec<(u16, &'static str, String)> {
         ApiError::NoLiveKey,
         ApiError::Csrf,
         ApiError::NotFound("key"),
-        ApiError::unsound("name", "What cannot stand, and what to mend; `field` names it"),
+        ApiError::unsound(
+            "name",
+            "What cannot stand, and what to mend: the field is named in field",
+        ),
         ApiError::Conflict("What stands in the way".to_owned()),
         ApiError::PreconditionFailed,
         ApiError::TooLarge,
@@ -274,11 +277,14 @@ pub(super) fn refusals() -> Vec<(u16, &'static str, String)> {
         ApiError::Fault(Fault::unavailable("")),
     ];
     let all = all.into_iter().chain(scope).chain(rest);
-    let told = all.map(|error| {
-        let (name, message) = error.words();
-        (error.status_code().as_u16(), name, message)
-    });
-    told.collect()
+    let mut told: Vec<_> = all
+        .map(|error| {
+            let (name, message) = error.words();
+            (error.status_code().as_u16(), name, message)
+        })
+        .collect();
+    told.sort_by_key(|(status, ..)| *status);
+    told
 }
 
 /// A refusal of what is no route of the interface.

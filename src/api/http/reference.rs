@@ -118,10 +118,17 @@ fn one(schemas: &Schemas<'_>, issuer: &str, path: &str, method: &str, operation:
         parameters: parameters.collect(),
         body: schemas.fields(body),
         curl: curl(schemas, issuer, path, method, operation),
-        answers: entries(at(operation, ["responses"]))
-            .map(|(status, answer)| self::answer(schemas, status, answer))
-            .collect(),
+        answers: answers(schemas, at(operation, ["responses"])),
     }
+}
+
+/// The first one is what a request gets that makes something; the others in their order.
+fn answers(schemas: &Schemas<'_>, responses: &Value) -> Vec<Answer> {
+    let mut all: Vec<_> = entries(responses)
+        .map(|(status, response)| answer(schemas, status, response))
+        .collect();
+    all.sort_by_key(|answer| (!answer.is_good(), answer.is_good() && answer.status != "201"));
+    all
 }
 
 fn of_tag(operation: &Value, tag: &str) -> bool {

@@ -286,7 +286,7 @@ async fn metrics_tell_how_keys_were_judged_and_what_waits() {
     })
     .await;
     let (_, value) = world
-        .make(|new| new.limits.per_hour = std::num::NonZeroU64::new(1_000_000))
+        .make(|new| new.limits.per_second = std::num::NonZeroU32::new(1_000))
         .await;
     assert_eq!(world.code_of(&value).await, "VALID");
     assert_eq!(world.code_of("sk_live_nothing").await, "NOT_FOUND");
