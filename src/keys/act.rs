@@ -40,6 +40,11 @@ impl Asker<'static> {
 }
 
 impl Asker<'_> {
+    /// Whether they may do what only operators may.
+    pub(super) fn is_operator(&self) -> bool {
+        self.reach == Reach::Everything || self.by.operator
+    }
+
     /// How the trail and the key's own row name whoever made it.
     pub(super) fn name(&self) -> String {
         match self.by.actor {

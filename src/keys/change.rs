@@ -3,7 +3,7 @@
 use super::{
     ApiKey, Asker, KeyError, Keys, Settings,
     act::permit,
-    create::{check_end, check_limits, check_scopes},
+    create::{check_end, check_limits, check_scopes, of_family},
     store,
 };
 use crate::{
@@ -47,7 +47,13 @@ impl Keys {
                 .ok_or(KeyError::NotFound)?;
             let held = scopes::held(&mut transaction, &key.settings.scopes).await?;
             let family = self.family(&key.family)?;
-            check_scopes(key.kind, &key.settings.scopes, family, &policy, &held)?;
+            // What an operator gave it stays, whoever changes the rest.
+            let kept = was
+                .settings
+                .scopes
+                .common_with(&self.scopes_of_legacy(&key.family));
+            let of_family = of_family(family, &asker).union(&kept);
+            check_scopes(key.kind, &key.settings.scopes, &of_family, &policy, &held)?;
         }
         if key.settings.expires_at != was.settings.expires_at {
             check_end(key.settings.expires_at, now)?;

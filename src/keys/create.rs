@@ -58,7 +58,7 @@ impl Keys {
             .clone()
             .unwrap_or_else(|| usual_scopes(new.kind, family, &policy));
         let held = scopes::held(&mut transaction, &wanted).await?;
-        check_scopes(new.kind, &wanted, family, &policy, &held)?;
+        check_scopes(new.kind, &wanted, &of_family(family, &asker), &policy, &held)?;
         check_end(new.expires_at, now)?;
         check_limits(&new.limits)?;
         let made = self
@@ -132,11 +132,18 @@ impl Keys {
         })
     }
 
-    /// What keys of a family may have whatever their app was granted.
-    #[must_use]
-    pub fn scopes_of_family(&self, name: &str) -> ScopeSet {
+    /// What keys of a family may have whatever their app was granted, and keep when it loses scopes.
+    pub(super) fn scopes_of_family(&self, name: &str) -> ScopeSet {
         let family = self.config.keys.families.get(name);
-        family.map(of_family).unwrap_or_default()
+        family
+            .map(|family| of_family(family, &Asker::OPERATOR))
+            .unwrap_or_default()
+    }
+
+    /// Whether a scope is a legacy one of any family.
+    pub(super) fn is_legacy(&self, scope: &str) -> bool {
+        let mut families = self.config.keys.families.iter();
+        families.any(|(_, family)| family.legacy_scopes.iter().any(|legacy| legacy == scope))
     }
 
     /// Scopes that keys of a family have of old: they imply every other, and no new key should have them.
@@ -160,11 +167,18 @@ impl Keys {
     }
 }
 
-fn of_family(family: &Family) -> ScopeSet {
+/// What an asker may give a key of a family whatever its app was granted. A legacy scope implies those too that are for
+/// operators to grant, so it is for them to give.
+pub(super) fn of_family(family: &Family, asker: &Asker<'_>) -> ScopeSet {
+    let legacy: &[String] = if asker.is_operator() {
+        &family.legacy_scopes
+    } else {
+        &[]
+    };
     family
         .default_scopes
         .iter()
-        .chain(&family.legacy_scopes)
+        .chain(legacy)
         .filter_map(|scope| scope.parse().ok())
         .collect()
 }
@@ -201,11 +215,11 @@ fn usual_scopes(kind: KeyKind, family: &Family, policy: &AppPolicy) -> ScopeSet 
     }
 }
 
-/// Whether a key of that kind may have these scopes. `held` is what the catalogue says of them.
+/// Whether a key of that kind may have these scopes: of `of_family` whatever its app was granted. `held` is what the catalogue says of them.
 pub(super) fn check_scopes(
     kind: KeyKind,
     wanted: &ScopeSet,
-    family: &Family,
+    of_family: &ScopeSet,
     policy: &AppPolicy,
     held: &scopes::Catalogue,
 ) -> Result<(), KeyError> {
@@ -213,7 +227,7 @@ pub(super) fn check_scopes(
     if kind == KeyKind::Restricted && wanted.is_empty() {
         return at_fault("a restricted key names its scopes: give it one at least".to_owned());
     }
-    let rest = wanted.without(&of_family(family));
+    let rest = wanted.without(of_family);
     if let Some(scope) = missing(&policy.scopes, &rest) {
         return at_fault(if policy.scopes.is_empty() {
             format!("{scope} is not granted to the app, which has no scopes: grant it to the app first")

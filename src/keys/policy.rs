@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
 
-use super::{AppPolicy, Asker, KeyError, Keys, Reach, act::permit, coverage::covers, store};
+use super::{AppPolicy, Asker, KeyError, Keys, act::permit, coverage::covers, store};
 use crate::{
     accounts::Permission,
     audit::{Action, Subject},
@@ -88,7 +88,7 @@ impl Keys {
         if policy.environments.is_empty() {
             return Err(KeyError::unsound("environments", "live, test, or both"));
         }
-        let operator = asker.reach == Reach::Everything || asker.by.operator;
+        let operator = asker.is_operator();
         if policy.tier != was.tier {
             if !operator {
                 return Err(KeyError::unsound("tier", "the tier is for operators to say"));
@@ -106,6 +106,12 @@ impl Keys {
         scopes::held(&mut transaction, &policy.scopes).await?;
         for scope in &policy.scopes.without(&was.scopes) {
             may_be_granted(&catalogue, scope, operator)?;
+            if !operator && self.is_legacy(scope.as_str()) {
+                return Err(KeyError::unsound(
+                    "scopes",
+                    format!("{scope} implies every scope: it is for operators to grant"),
+                ));
+            }
         }
         store::change_policy(&mut transaction, &policy).await?;
         let narrowed = self.narrow(&mut transaction, &policy, now).await?;

@@ -5,10 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const DOCUMENTS: [&str; 5] = [
+use claviger::{config::Families, keys::Formats};
+
+const DOCUMENTS: [&str; 6] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/keys.md",
     "docs/oauth.md",
     "docs/security.md",
 ];
@@ -167,4 +170,18 @@ fn paths_in_the_documents_exist() {
         "documents name paths that do not exist:\n{}",
         wrong.join("\n")
     );
+}
+
+/// Scanners copy the expression, and people the example, so both are those of the code.
+#[test]
+fn the_form_of_keys_is_that_of_the_code() {
+    let formats = Formats::of(&Families::default());
+    let document = read("docs/keys.md");
+    let expression = formats.expression();
+    assert!(document.contains(&expression), "docs/keys.md lacks {expression}");
+    let example = document
+        .lines()
+        .find(|line| line.starts_with("sk_live_"))
+        .expect("an example");
+    assert!(formats.read(example).is_some(), "{example} is no key");
 }

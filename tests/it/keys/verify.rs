@@ -151,6 +151,13 @@ async fn the_shipped_families_are_judged_too() {
         .await;
     let answer = world.ask(json!({ "key": global, "scope": "read:orders" })).await;
     assert_eq!(code(&answer), "VALID");
+    // It implies what only operators grant, too, so they alone give it.
+    let (_, manager) = world.make(|_| {}).await;
+    let wanted = json!({ "kind": "sk", "environment": "live", "name": "All", "family": "hypervize", "scopes": ["global"] });
+    let answer = world
+        .call(Method::POST, "/v1/keys", Some(&manager), Some(wanted))
+        .await;
+    answer.refuses(400, "INVALID_REQUEST");
     // `global` is of that family alone.
     let refused = world
         .app
