@@ -3,3 +3,4 @@
 //! The `OpenAPI` document is made from the handlers.
 
 pub mod http;
+pub mod views;

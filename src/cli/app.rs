@@ -146,15 +146,10 @@ impl Create {
         let id = AppId::new(&app.clock, &app.entropy);
         let place = (account, app.config.limits.apps_per_account);
         accounts::create_app(&mut transaction, &app.clock, id, place, &self.name, By::OPERATOR).await?;
-        transaction.commit().await?;
         let change = |policy: &mut AppPolicy| self.policy.lay_over(policy);
-        if let Err(error) = app.keys.change_policy(id, change, Asker::OPERATOR).await {
-            // An app that cannot do what it was made for is not left behind.
-            let mut transaction = app.db.begin().await?;
-            accounts::delete_app(&mut transaction, &app.clock, id, By::OPERATOR).await?;
-            transaction.commit().await?;
-            return Err(error.into());
-        }
+        app.keys
+            .change_policy_within(transaction, id, change, Asker::OPERATOR)
+            .await?;
         answer(self.json, &json!({ "app_id": id, "account_id": account }), || {
             format!("App:      {} ({id})\nAccount:  {account}", self.name.as_str())
         });

@@ -3,7 +3,7 @@
 use super::{
     ApiKey, Asker, KeyError, Keys, Settings,
     act::permit,
-    create::{check_end, check_scopes, of_family},
+    create::{check_end, check_limits, check_scopes, of_family},
     store,
 };
 use crate::{
@@ -58,8 +58,8 @@ impl Keys {
         if key.settings.expires_at != was.settings.expires_at {
             check_end(key.settings.expires_at, now)?;
         }
-        // Two changes in one moment must not look like one to whoever compares versions.
-        let changed_at = now.max(was.changed_at + time::Duration::MICROSECOND);
+        check_limits(&key.settings.limits)?;
+        let changed_at = was.next_version(now);
         store::change(&mut transaction, &was, &key.settings, changed_at).await?;
         asker
             .by

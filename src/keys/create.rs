@@ -49,7 +49,7 @@ impl Keys {
     ) -> Result<Made, KeyError> {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
-        if let Some(made) = self.first_time(&mut transaction, once, id).await? {
+        if let Some(made) = self.first_time(&mut transaction, once, id, &asker).await? {
             return Ok(made);
         }
         let policy = held_app(&mut transaction, &asker, new.app).await?;
@@ -62,6 +62,7 @@ impl Keys {
         let held = scopes::held(&mut transaction, &wanted).await?;
         check_scopes(new.kind, &wanted, &of_family(family, &asker), &policy, &held)?;
         check_end(new.expires_at, now)?;
+        check_limits(&new.limits)?;
         let made = self
             .insert(&mut transaction, id, new, wanted, &policy, once, asker)
             .await?;
@@ -262,6 +263,27 @@ pub(super) fn check_end(end: Option<OffsetDateTime>, now: OffsetDateTime) -> Res
         Some(end) if end <= now => Err(KeyError::unsound("expires_at", "the end is in the past")),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether limits are ones that can be counted, and told in a header (RFC 9651 §3.3.1).
+pub(super) fn check_limits(limits: &OwnLimits) -> Result<(), KeyError> {
+    const A_SECOND: u32 = 1_000_000_000;
+    const OF_A_SPAN: u64 = 999_999_999_999_999;
+
+    if limits.per_second.is_some_and(|limit| limit.get() > A_SECOND) {
+        let problem = format!("the limit of a second is {A_SECOND} at the most");
+        return Err(KeyError::unsound("per_second", problem));
+    }
+    for (field, limit) in [
+        ("rate_limit_per_hour", limits.per_hour),
+        ("monthly_limit", limits.per_month),
+    ] {
+        if limit.is_some_and(|limit| limit.get() > OF_A_SPAN) {
+            let problem = format!("the limit is {OF_A_SPAN} at the most");
+            return Err(KeyError::unsound(field, problem));
+        }
+    }
+    Ok(())
 }
 
 impl AppPolicy {

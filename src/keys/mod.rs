@@ -26,6 +26,7 @@ mod revoke;
 mod rotate;
 mod scope;
 mod store;
+mod tally;
 mod tell;
 pub mod usage;
 mod verify;
@@ -68,6 +69,7 @@ use crate::{
 use cache::KeyCache;
 use limits::Limiter;
 use reached::Reached;
+use tally::Tally;
 use usage::Usage;
 
 /// How long a request that is sent again with its `Idempotency-Key` gets the answer of the first one.
@@ -91,6 +93,7 @@ pub struct Keys {
     /// When the owner of a key was last warned that it came in a query.
     warned: Arc<Mutex<HashMap<ApiKeyId, OffsetDateTime>>>,
     cache: KeyCache,
+    tally: Arc<Tally>,
 }
 
 impl Keys {
@@ -120,6 +123,7 @@ impl Keys {
             usage,
             mailer,
             warned: Arc::default(),
+            tally: Arc::default(),
         }
     }
 
@@ -142,6 +146,18 @@ impl Keys {
         {
             tracing::warn!(%fault, "what was held of limits counts as used");
         }
+    }
+
+    /// How many keys this process has judged, by the code of the answer.
+    #[must_use]
+    pub fn judged(&self) -> impl IntoIterator<Item = (&'static str, u64)> + use<> {
+        self.tally.all()
+    }
+
+    /// Parts of limits that this node holds, to be used without asking the database.
+    #[must_use]
+    pub fn limit_blocks(&self) -> usize {
+        self.limiter.as_ref().map_or(0, Limiter::blocks)
     }
 
     /// Keys of which this node has a copy.

@@ -155,6 +155,11 @@ impl ApiKey {
         matches!(self.state(now), KeyState::Live | KeyState::Overlapping(_))
     }
 
+    /// When a change of now counts as made: two changes in one moment must not look like one to whoever compares versions.
+    pub(super) fn next_version(&self, now: OffsetDateTime) -> OffsetDateTime {
+        now.max(self.changed_at + time::Duration::MICROSECOND)
+    }
+
     /// The version that a change is made from (RFC 9110 §8.8.3).
     #[must_use]
     pub fn version(&self) -> String {

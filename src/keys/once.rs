@@ -4,8 +4,9 @@
 
 use zeroize::Zeroizing;
 
-use super::{ApiKey, Keys, act::KeyError, format, store};
+use super::{ApiKey, Asker, KeyError, Keys, act::permit, format, store};
 use crate::{
+    accounts::Permission,
     crypto::{Purpose, Token, same},
     db::Transaction,
     types::{ApiKeyId, Fault},
@@ -89,12 +90,14 @@ impl Keys {
         }
     }
 
-    /// The same for what makes a key: the answer of the first one.
+    /// The same for what makes a key: the answer of the first one, if the asker may still make keys there. Whoever was
+    /// removed from the account meanwhile gets no value again.
     pub(super) async fn first_time(
         &self,
         transaction: &mut Transaction,
         once: Option<&Once>,
         made: ApiKeyId,
+        asker: &Asker<'_>,
     ) -> Result<Option<Made>, KeyError> {
         let made = self.made_before(transaction, once, &made.to_string()).await?;
         let (Some(made), Some(once)) = (made, once) else {
@@ -102,6 +105,8 @@ impl Keys {
         };
         let id: ApiKeyId = made.parse().map_err(Fault::from)?;
         let key = store::key(transaction, id).await?.ok_or(KeyError::NotFound)?;
+        let app = key.app_id.ok_or(KeyError::NotFound)?;
+        permit(transaction, asker, app, Some(Permission::WriteKeys)).await?;
         let value = self.value_again(&key, once);
         Ok(Some(Made {
             key,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
 
 use super::{
@@ -27,9 +28,23 @@ impl Keys {
     ///
     /// See [`KeyError`].
     pub async fn policy(&self, app: AppId, asker: Asker<'_>) -> Result<AppPolicy, KeyError> {
-        let mut connection = self.db.connection().await?;
-        permit(&mut connection, &asker, app, None).await.map_err(no_app)?;
-        store::policy(&mut connection, app).await?.ok_or(KeyError::NoApp)
+        self.policy_in(&mut *self.db.connection().await?, app, asker)
+            .await
+    }
+
+    /// The same in the caller's transaction.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn policy_in(
+        &self,
+        connection: &mut AsyncPgConnection,
+        app: AppId,
+        asker: Asker<'_>,
+    ) -> Result<AppPolicy, KeyError> {
+        permit(connection, &asker, app, None).await.map_err(no_app)?;
+        store::policy(connection, app).await?.ok_or(KeyError::NoApp)
     }
 
     /// Changes what the keys of an app may do; every node knows when this returns. Scopes that the app no longer covers are
@@ -44,8 +59,24 @@ impl Keys {
         change: impl FnOnce(&mut AppPolicy),
         asker: Asker<'_>,
     ) -> Result<AppPolicy, KeyError> {
+        let transaction = self.db.begin().await?;
+        self.change_policy_within(transaction, app, change, asker).await
+    }
+
+    /// The same as the last act of a transaction that did something else to the app before; it is committed, or nothing of
+    /// it happens.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn change_policy_within(
+        &self,
+        mut transaction: Transaction,
+        app: AppId,
+        change: impl FnOnce(&mut AppPolicy),
+        asker: Asker<'_>,
+    ) -> Result<AppPolicy, KeyError> {
         let now = self.clock.now();
-        let mut transaction = self.db.begin().await?;
         let was = store::held_policy(&mut transaction, app)
             .await?
             .ok_or(KeyError::NoApp)?;
@@ -57,6 +88,7 @@ impl Keys {
         let unique: BTreeSet<_> = policy.environments.iter().copied().collect();
         policy.environments = unique.into_iter().collect();
         if policy == was {
+            transaction.commit().await?;
             return Ok(was);
         }
         if policy.environments.is_empty() {
@@ -163,7 +195,7 @@ impl Keys {
             if kept != key.settings.scopes {
                 let mut settings = key.settings.clone();
                 settings.scopes = kept;
-                store::change(transaction, &key, &settings, now).await?;
+                store::change(transaction, &key, &settings, key.next_version(now)).await?;
                 narrowed += 1;
             }
         }

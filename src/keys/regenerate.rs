@@ -25,7 +25,7 @@ impl Keys {
     ) -> Result<Made, KeyError> {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
-        if let Some(made) = self.first_time(&mut transaction, once, id).await? {
+        if let Some(made) = self.first_time(&mut transaction, once, id, &asker).await? {
             return Ok(made);
         }
         let was = self.held(&mut transaction, id, &asker).await?;
@@ -33,7 +33,8 @@ impl Keys {
         let body = self.body(once)?;
         let (value, hint) = format::compose(family, was.kind, was.environment, body.as_slice());
         let mac = self.keyring.mac(Purpose::ApiKey, value.expose().as_bytes())?;
-        store::regenerate(&mut transaction, &was, mac, &hint, now).await?;
+        let changed_at = was.next_version(now);
+        store::regenerate(&mut transaction, &was, mac, &hint, changed_at).await?;
         asker
             .by
             .done(now, Action::KeyRegenerated, Subject::ApiKey(id))
@@ -46,7 +47,7 @@ impl Keys {
         let mut key = was;
         key.mac = mac;
         key.hint = hint;
-        key.changed_at = now;
+        key.changed_at = changed_at;
         let more = json!({"successor_id": null});
         self.tell(&mut transaction, key.event(EventType::KeyRotated, now, &more))
             .await?;

@@ -50,7 +50,10 @@ impl Keys {
             ));
         }
         let mut transaction = self.db.begin().await?;
-        if let Some(made) = self.first_time(&mut transaction, once, successor_id).await? {
+        if let Some(made) = self
+            .first_time(&mut transaction, once, successor_id, &asker)
+            .await?
+        {
             return Ok(made);
         }
         // The app first, as whoever makes a key takes it.
@@ -94,7 +97,14 @@ impl Keys {
             }
             Overlap::UntilRetired => was.settings.expires_at,
         };
-        store::succeed(&mut transaction, &was, successor_id, ends_at, now).await?;
+        store::succeed(
+            &mut transaction,
+            &was,
+            successor_id,
+            ends_at,
+            was.next_version(now),
+        )
+        .await?;
         asker
             .by
             .done(now, Action::KeyRotated, Subject::ApiKey(id))

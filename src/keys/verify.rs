@@ -128,6 +128,12 @@ impl Keys {
     ///
     /// If it cannot be known now: then the answer is neither yes nor no.
     pub async fn judge(&self, presented: &str, wanted: Wanted<'_>) -> Result<Judgement, Fault> {
+        let judgement = self.judgement(presented, wanted).await?;
+        self.tally.note(&judgement);
+        Ok(judgement)
+    }
+
+    async fn judgement(&self, presented: &str, wanted: Wanted<'_>) -> Result<Judgement, Fault> {
         let now = self.clock.now();
         if self.formats.read(presented).is_none() {
             return Ok(Judgement::refused(None, Refusal::NotFound));

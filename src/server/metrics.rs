@@ -14,7 +14,7 @@ use prometheus_client::{
 };
 
 use super::{Services, measure::HttpMetrics};
-use crate::leaks::Count;
+use crate::{keys::Keys, leaks::Count, webhooks::Webhooks};
 
 pub(super) struct Metrics {
     registry: Registry,
@@ -44,16 +44,16 @@ impl Collector for State {
             db,
             revocations,
             authority,
+            keys,
             leaks,
             webhooks,
             runner,
             ..
         } = &self.0;
-        let mut gauge = |name: &str, help: &str, value: f64| {
-            let gauge = ConstGauge::new(value);
-            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(metric)
-        };
+        encode_keys(&mut encoder, keys)?;
+        encode_webhooks(&mut encoder, webhooks)?;
+        encode_leaks(&mut encoder, &leaks.counts())?;
+        let mut gauge = |name: &str, help: &str, value: f64| encode_gauge(&mut encoder, name, help, value);
         let pool = db.usage();
         gauge("db_connections_open", "Connections of the pool", count(pool.open))?;
         gauge(
@@ -91,31 +91,6 @@ impl Collector for State {
             "Entries of the revocation log in memory",
             count(revocations.held()),
         )?;
-        gauge(
-            "webhooks_waiting",
-            "Webhooks that wait to be sent, of all nodes",
-            number(webhooks.tally.waiting()),
-        )?;
-        gauge(
-            "webhooks_late_seconds",
-            "For how long the first of them has been due",
-            number(webhooks.tally.late_by()),
-        )?;
-        let given_up = ConstCounter::new(webhooks.tally.given_up());
-        let help = "Webhooks that this node has given up";
-        given_up.encode(encoder.encode_descriptor(
-            "webhooks_given_up",
-            help,
-            None,
-            given_up.metric_type(),
-        )?)?;
-        let help = "Attempts of this node to deliver a webhook, by how they went";
-        let kind = ConstCounter::new(0_u64).metric_type();
-        let mut attempts = encoder.encode_descriptor("webhook_attempts", help, None, kind)?;
-        for (outcome, count) in webhooks.tally.attempts() {
-            ConstCounter::new(count).encode(attempts.encode_family(&[("outcome", outcome.name())])?)?;
-        }
-        of_leaks(&leaks.counts(), &mut encoder)?;
         let mut jobs = |name: &str, help: &str, value: fn(&crate::jobs::Tally) -> u64| {
             let kind = ConstCounter::new(0_u64).metric_type();
             let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
@@ -139,7 +114,33 @@ impl Collector for State {
     }
 }
 
-fn of_leaks(counts: &[Count], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+/// What is to be said of webhooks.
+fn encode_webhooks(encoder: &mut DescriptorEncoder<'_>, webhooks: &Webhooks) -> fmt::Result {
+    encode_gauge(
+        encoder,
+        "webhooks_waiting",
+        "Webhooks that wait to be sent, of all nodes",
+        number(webhooks.tally.waiting()),
+    )?;
+    encode_gauge(
+        encoder,
+        "webhooks_late_seconds",
+        "For how long the first of them has been due",
+        number(webhooks.tally.late_by()),
+    )?;
+    let given_up = ConstCounter::new(webhooks.tally.given_up());
+    let help = "Webhooks that this node has given up";
+    given_up.encode(encoder.encode_descriptor("webhooks_given_up", help, None, given_up.metric_type())?)?;
+    let help = "Attempts of this node to deliver a webhook, by how they went";
+    let kind = ConstCounter::new(0_u64).metric_type();
+    let mut attempts = encoder.encode_descriptor("webhook_attempts", help, None, kind)?;
+    for (outcome, count) in webhooks.tally.attempts() {
+        ConstCounter::new(count).encode(attempts.encode_family(&[("outcome", outcome.name())])?)?;
+    }
+    Ok(())
+}
+
+fn encode_leaks(encoder: &mut DescriptorEncoder<'_>, counts: &[Count]) -> fmt::Result {
     for (name, help) in [
         (
             "leak_reports",
@@ -157,6 +158,57 @@ fn of_leaks(counts: &[Count], encoder: &mut DescriptorEncoder<'_>) -> fmt::Resul
         }
     }
     Ok(())
+}
+
+/// What is to be said of API keys.
+fn encode_keys(encoder: &mut DescriptorEncoder<'_>, keys: &Keys) -> fmt::Result {
+    let usage = keys.usage.progress();
+    encode_gauge(
+        encoder,
+        "keys_cached",
+        "API keys of which this node has a copy in memory",
+        count(keys.cached()),
+    )?;
+    encode_gauge(
+        encoder,
+        "key_limit_blocks",
+        "Parts of the limits of API keys that this node holds",
+        count(keys.limit_blocks()),
+    )?;
+    encode_gauge(
+        encoder,
+        "usage_counts_waiting",
+        "Counts of the use of API keys that are in memory alone",
+        count(usage.waiting),
+    )?;
+    let mut counter = |name: &str, help: &str, value: u64| {
+        let counter = ConstCounter::new(value);
+        let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+        counter.encode(metric)
+    };
+    counter(
+        "usage_batches_written",
+        "Batches of counts of the use of API keys that this node has written",
+        usage.written,
+    )?;
+    counter(
+        "usage_batch_failures",
+        "Times that a batch of counts could not be written and was kept",
+        usage.failed,
+    )?;
+    let kind = ConstCounter::new(0_u64).metric_type();
+    let help = "API keys that this node has judged, by the code of the answer";
+    let mut metric = encoder.encode_descriptor("key_verifications", help, None, kind)?;
+    for (code, times) in keys.judged() {
+        ConstCounter::new(times).encode(metric.encode_family(&[("code", code)])?)?;
+    }
+    Ok(())
+}
+
+fn encode_gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
+    let gauge = ConstGauge::new(value);
+    let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+    gauge.encode(metric)
 }
 
 fn count(size: usize) -> f64 {

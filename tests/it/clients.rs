@@ -81,6 +81,15 @@ async fn drive(kind: ClientKind, runs: &[&[&str]]) {
     }
 }
 
+/// Runs a script of Python with its settings.
+pub fn run_python(script: &str, settings: &serde_json::Value) {
+    let mut python = command("python3");
+    python
+        .arg(script)
+        .env("CLAVIGER_CLIENT_TEST", settings.to_string());
+    run(python);
+}
+
 const LIBRARIES: &[&[&str]] = &[
     &["node", "oauth4webapi.mjs"],
     &["node", "openid_client.mjs"],

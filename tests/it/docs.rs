@@ -151,6 +151,7 @@ fn paths_in_the_documents_exist() {
         "tools/",
         "benches/",
         "examples/",
+        "deploy/",
     ];
     let mut wrong = Vec::new();
     for document in DOCUMENTS {

@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod api;
 mod architecture;
 mod cli;
 mod clients;

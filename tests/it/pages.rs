@@ -6,6 +6,7 @@ use std::{collections::HashSet, fs, path::Path};
 
 use askama::Template;
 use claviger::{
+    api::views as api,
     dashboard::views as dashboard,
     identity::views as identity,
     oauth::views as oauth,
@@ -130,6 +131,7 @@ fn all() -> Vec<(&'static str, String)> {
         "webhook-delivery-viewer": dashboard::WebhookDelivery::sample_viewer();
         "all-clients": dashboard::AllClients::sample();
         "all-clients-none": dashboard::AllClients::sample_none();
+        "docs": api::Docs::sample();
         "scopes": dashboard::Scopes::sample();
         "scope-new": dashboard::ScopeForm::sample();
         "scope-editing": dashboard::ScopeForm::sample_editing();

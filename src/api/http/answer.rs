@@ -241,6 +241,74 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// The body of the answer.
+    pub(super) fn problem(&self) -> Problem {
+        let (error, message) = self.words();
+        let mut problem = problem_of(error, &message);
+        match self {
+            Self::InsufficientScope(scope) => problem.required_scope = Some(scope.to_string()),
+            Self::RateLimited { retry_after, .. } => problem.retry_after = Some(whole_seconds(*retry_after)),
+            Self::Unsound { field, .. } => problem.field = *field,
+            _ => {}
+        }
+        problem
+    }
+
+    /// The same, to be shown where no request is.
+    pub(super) fn example(&self) -> Problem {
+        Problem {
+            request_id: "req_01m892s83efe5t0103dmrmhman".to_owned(),
+            ..self.problem()
+        }
+    }
+}
+
+/// Every way to be refused that a caller can do something about: status, name for programs, sentence.
+pub(super) fn refusals() -> Vec<(u16, &'static str, String)> {
+    let scope = "write:orders".parse().map(ApiError::InsufficientScope);
+    let all = [
+        ApiError::NoCredential,
+        ApiError::InvalidCredential,
+        ApiError::Expired,
+        ApiError::KeyInQuery,
+        ApiError::WrongEnvironment {
+            is: Environment::Live,
+            wanted: Environment::Test,
+        },
+        ApiError::AddressNotAllowed,
+    ];
+    let rest = [
+        ApiError::Forbidden,
+        ApiError::AddressUnverified,
+        ApiError::NoLiveKey,
+        ApiError::Csrf,
+        ApiError::NotFound("key"),
+        ApiError::unsound(
+            "name",
+            "What cannot stand, and what to mend: the field is named in field",
+        ),
+        ApiError::Conflict("What stands in the way".to_owned()),
+        ApiError::PreconditionFailed,
+        ApiError::TooLarge,
+        ApiError::NotJson,
+        ApiError::RateLimited {
+            retry_after: Duration::from_secs(1),
+            standing: Box::default(),
+        },
+        ApiError::Fault(Fault::unavailable("")),
+    ];
+    let all = all.into_iter().chain(scope).chain(rest);
+    let mut told: Vec<_> = all
+        .map(|error| {
+            let (name, message) = error.words();
+            (error.status_code().as_u16(), name, message)
+        })
+        .collect();
+    told.sort_by_key(|(status, ..)| *status);
+    told
+}
+
 /// A refusal of what is no route of the interface.
 pub(super) fn problem_of(error: &'static str, message: &str) -> Problem {
     Problem {
@@ -301,10 +369,8 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (error, message) = self.words();
         let mut answer = HttpResponse::build(self.status_code());
         answer.insert_header((header::CACHE_CONTROL, "no-store"));
-        let mut problem = problem_of(error, &message);
         match self {
             // RFC 6750 §3: without a credential there is a challenge and no error code.
             Self::NoCredential => {
@@ -322,7 +388,6 @@ impl ResponseError for ApiError {
                     header::WWW_AUTHENTICATE,
                     format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\""),
                 ));
-                problem.required_scope = Some(scope.to_string());
             }
             Self::RateLimited {
                 retry_after,
@@ -333,15 +398,13 @@ impl ResponseError for ApiError {
                 for (name, value) in limit_headers(standing) {
                     answer.insert_header((name, value));
                 }
-                problem.retry_after = Some(seconds);
             }
-            Self::Unsound { field, .. } => problem.field = *field,
             Self::Fault(Fault::Unavailable(_)) => {
                 answer.insert_header((header::RETRY_AFTER, HeaderValue::from(1)));
             }
             _ => {}
         }
-        answer.json(problem)
+        answer.json(self.problem())
     }
 }
 

@@ -5,13 +5,14 @@ use actix_web::{
     http::{StatusCode, header},
     web::Path,
 };
+use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
     answer::{ApiError, Problem},
-    body::{Body, Listing, Page, if_match},
+    body::{Body, Listing, Page, Params, if_match},
     caller::{Called, Caller, ToManageKeys},
     keys::{name, networks},
 };
@@ -21,7 +22,6 @@ use crate::{
     keys::{AppPolicy, Reach},
     oauth::clients,
     types::{AccountId, AppId, ClientId, Environment, ScopeSet},
-    web::Query,
 };
 
 /// An app, and what all its keys may do at the most.
@@ -73,11 +73,20 @@ impl AppAnswer {
 }
 
 async fn look(caller: &Caller, id: AppId) -> Result<AppAnswer, ApiError> {
-    let policy = caller.keys.policy(id, caller.asker()).await?;
-    let app = accounts::app(&mut *caller.keys.db.connection().await?, id)
+    let (app, policy) = look_in(&mut *caller.keys.db.connection().await?, caller, id).await?;
+    Ok(AppAnswer::of(app, policy))
+}
+
+async fn look_in(
+    connection: &mut AsyncPgConnection,
+    caller: &Caller,
+    id: AppId,
+) -> Result<(App, AppPolicy), ApiError> {
+    let policy = caller.keys.policy_in(connection, id, caller.asker()).await?;
+    let app = accounts::app(connection, id)
         .await?
         .ok_or(ApiError::NotFound("app"))?;
-    Ok(AppAnswer::of(app, policy))
+    Ok((app, policy))
 }
 
 fn app_id(path: &str) -> Result<AppId, ApiError> {
@@ -95,18 +104,10 @@ fn app_id(path: &str) -> Result<AppId, ApiError> {
     ),
     responses(
         (status = 200, description = "Some apps", body = Listing<AppAnswer>),
-        (status = 400, body = Problem, description = "A parameter makes no sense"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
-pub(super) async fn list(caller: Called<ToManageKeys>, query: Query) -> Result<HttpResponse, ApiError> {
-    let query = query.0.map_err(|unreadable| ApiError::Unsound {
-        field: None,
-        problem: format!("The query could not be read: {unreadable}"),
-    })?;
+pub(super) async fn list(caller: Called<ToManageKeys>, query: Params) -> Result<HttpResponse, ApiError> {
     let page = Page::of(&query)?;
     let before: Option<AppId> = page.before()?;
     let mut apps = seen(&caller).await?;
@@ -165,14 +166,8 @@ pub(super) struct CreateApp {
     responses(
         (status = 201, description = "The app", body = AppAnswer),
         (status = 200, description = "The same request had made it before", body = AppAnswer),
-        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such account"),
         (status = 409, body = Problem, description = "The account has as many apps as it may have, or the `Idempotency-Key` came with another request"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -229,10 +224,6 @@ pub(super) async fn create(
     params(("app" = String, Path, description = "The app")),
     responses(
         (status = 200, description = "The app; its `ETag` goes into `If-Match` of a change", body = AppAnswer),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such app"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -269,14 +260,6 @@ pub(super) struct ChangeApp {
     ),
     responses(
         (status = 200, description = "The app as it is now", body = AppAnswer),
-        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such app"),
-        (status = 412, body = Problem, description = "It was changed meanwhile"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -288,13 +271,7 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, ApiError> {
     let id = app_id(&path)?;
     let asked = body.value;
-    let before = look(&caller, id).await?;
-    if matches!(caller.asker().reach, Reach::App(_)) {
-        return Err(ApiError::Forbidden);
-    }
-    if if_match(&request)?.is_some_and(|version| version != before.version()) {
-        return Err(ApiError::PreconditionFailed);
-    }
+    let name = asked.name.as_deref().map(name).transpose()?;
     let scopes: Option<ScopeSet> = asked
         .scopes
         .map(|texts| texts.iter().map(|text| text.parse()).collect::<Result<_, _>>())
@@ -302,11 +279,19 @@ pub(super) async fn change(
         .map_err(|invalid: crate::types::InvalidScope| ApiError::unsound("scopes", invalid.to_string()))?;
     let networks = asked.allowed_ips.as_deref().map(networks).transpose()?;
     let keys = &caller.keys;
-    if let Some(text) = &asked.name {
-        let name = name(text)?;
-        let mut transaction = keys.db.begin().await?;
-        accounts::rename_app(&mut transaction, &keys.clock, id, &name, caller.asker().by).await?;
-        transaction.commit().await?;
+    let mut transaction = keys.db.begin().await?;
+    // Held, so that it stays what the caller says that they saw until the change of it is in force.
+    accounts::lock_app(&mut transaction, id).await?;
+    let (mut app, policy) = look_in(&mut transaction, &caller, id).await?;
+    if matches!(caller.asker().reach, Reach::App(_)) {
+        return Err(ApiError::Forbidden);
+    }
+    let version = AppAnswer::of(app.clone(), policy).version();
+    if if_match(&request)?.is_some_and(|seen| seen != version) {
+        return Err(ApiError::PreconditionFailed);
+    }
+    if let Some(name) = name.filter(|name| name.as_str() != app.name) {
+        app = accounts::rename_app(&mut transaction, &keys.clock, id, &name, caller.asker().by).await?;
     }
     let change = |policy: &mut AppPolicy| {
         if let Some(environments) = asked.environments {
@@ -319,8 +304,10 @@ pub(super) async fn change(
             policy.networks = networks;
         }
     };
-    keys.change_policy(id, change, caller.asker()).await?;
-    Ok(look(&caller, id).await?.answer(StatusCode::OK))
+    let policy = keys
+        .change_policy_within(transaction, id, change, caller.asker())
+        .await?;
+    Ok(AppAnswer::of(app, policy).answer(StatusCode::OK))
 }
 
 /// Deletes an app
@@ -333,10 +320,6 @@ pub(super) async fn change(
     params(("app" = String, Path, description = "The app")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such app"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -371,10 +354,6 @@ pub(super) struct ClientAnswer {
     params(("app" = String, Path, description = "The app")),
     responses(
         (status = 200, description = "All of them", body = Listing<ClientAnswer>),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such app"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]

@@ -1,5 +1,10 @@
 //! What requests bring along: JSON bodies, pages of lists, conditions, keys of idempotency.
 
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
+
 use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest,
     dev::Payload,
@@ -11,7 +16,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Duration, timeout};
 
 use super::answer::ApiError;
-use crate::{crypto, keys::Once, web::Parameters};
+use crate::{
+    crypto,
+    keys::Once,
+    web::{Parameters, Unreadable},
+};
 
 /// A body of JSON of up to so many bytes, read strictly; and a digest of it.
 pub(super) struct Body<T, const LARGEST: usize = USUALLY_LARGEST> {
@@ -165,6 +174,49 @@ pub(super) fn if_match(request: &HttpRequest) -> Result<Option<String>, ApiError
         .ok_or(ApiError::PreconditionFailed)
 }
 
+/// The query of a request, of which nothing is asked twice. What is wrong with it is said when it is looked at, which is
+/// after it is known who asks.
+pub(super) struct Params(Result<Parameters, Unreadable>);
+
+impl FromRequest for Params {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(Parameters::parse(request.query_string().as_bytes()))))
+    }
+}
+
+impl Params {
+    fn all(&self) -> Result<&Parameters, ApiError> {
+        self.0.as_ref().map_err(|unreadable| ApiError::Unsound {
+            field: None,
+            problem: format!("The query could not be read: {unreadable}"),
+        })
+    }
+
+    /// The one value of a parameter, if it was sent.
+    pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, ApiError> {
+        self.all()?
+            .one(name)
+            .map_err(|repeated| ApiError::unsound(name, repeated.to_string()))
+    }
+
+    /// The same, as what it stands for; `is` says what that is. Nothing at all stands for nothing.
+    pub(super) fn read<T>(
+        &self,
+        name: &'static str,
+        is: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, ApiError> {
+        let empty = self.all()?.all(name).next().filter(|text| text.is_empty());
+        self.one(name)?
+            .or(empty)
+            .map(|text| read(text).ok_or_else(|| ApiError::unsound(name, format!("{name} is {is}"))))
+            .transpose()
+    }
+}
+
 /// Which part of a list.
 pub(super) struct Page {
     pub(super) most: u32,
@@ -175,24 +227,15 @@ impl Page {
     const USUAL: u32 = 50;
     const MOST: u32 = 200;
 
-    /// Reads `limit` and `cursor`; other parameters are not known.
-    pub(super) fn of(query: &Parameters) -> Result<Self, ApiError> {
-        let one = |name: &'static str| {
-            query
-                .one(name)
-                .map_err(|repeated| ApiError::unsound(name, repeated.to_string()))
-        };
-        let most = match one("limit")? {
-            None => Self::USUAL,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|most| (1..=Self::MOST).contains(most))
-                .ok_or_else(|| ApiError::unsound("limit", format!("limit is 1 to {}", Self::MOST)))?,
-        };
+    /// Reads `limit` and `cursor`.
+    pub(super) fn of(query: &Params) -> Result<Self, ApiError> {
+        let is = format!("1 to {}", Self::MOST);
+        let most = query.read("limit", &is, |text| {
+            text.parse().ok().filter(|most| (1..=Self::MOST).contains(most))
+        })?;
         Ok(Self {
-            most,
-            cursor: one("cursor")?.map(str::to_owned),
+            most: most.unwrap_or(Self::USUAL),
+            cursor: query.one("cursor")?.map(str::to_owned),
         })
     }
 

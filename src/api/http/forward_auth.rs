@@ -1,19 +1,23 @@
 //! `GET /v1/auth`: a proxy asks whether a request may pass (nginx `auth_request`, Traefik, Envoy, Caddy). It hands on the
-//! `Authorization` of the request, and says what is required by headers or in the query; `docs/keys.md` has working
-//! configurations.
+//! `Authorization` of the request, and says what is required by headers or in the query; `deploy/forward-auth/`
+//! has configurations of each.
 
 use std::time::Instant;
 
 use actix_web::{
-    HttpMessage as _, HttpRequest, HttpResponse,
+    Error, HttpRequest, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
     http::header::{self, HeaderName, HeaderValue},
+    middleware::Next,
     web::Data,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    answer::{ApiError, Problem, limit_headers},
+    answer::{ApiError, limit_headers},
+    body::Params,
     caller::{bearer, context, key_in_query},
 };
 use crate::{
@@ -23,7 +27,6 @@ use crate::{
         access_token::{self, Principal},
     },
     types::{Environment, ScopeSet},
-    web::Query,
 };
 
 /// What the proxy requires. Headers say the same: `X-Required-Scope`, `X-Required-Environment`.
@@ -34,8 +37,9 @@ struct Requirements {
     /// All of these, with spaces between them.
     #[param(example = "read:orders")]
     scope: Option<String>,
-    #[param(inline)]
-    environment: Option<Environment>,
+    /// `live` or `test`; left out or empty, either.
+    #[param(example = "live")]
+    environment: Option<String>,
 }
 
 /// What a request must have to pass.
@@ -44,17 +48,18 @@ struct Required {
     environment: Option<Environment>,
 }
 
+const PATH: &str = "/v1/auth";
+
+/// Whether the proxy has put the path of the request behind ours (Envoy). Then the query is the client's.
+fn is_below(request: &HttpRequest) -> bool {
+    request.path() != PATH
+}
+
 /// The query that the proxy is configured with goes before headers, which it may hand on from the client if it is
 /// configured to set neither.
-fn required(request: &HttpRequest, query: Query) -> Result<Required, ApiError> {
-    let query = query.0.map_err(|unreadable| ApiError::Unsound {
-        field: None,
-        problem: format!("The query could not be read: {unreadable}"),
-    })?;
+fn required(request: &HttpRequest, query: &Params) -> Result<Required, ApiError> {
     let says = |name: &'static str, header: &str| -> Result<Option<String>, ApiError> {
-        let in_query = query
-            .one(name)
-            .map_err(|repeated| ApiError::unsound(name, repeated.to_string()))?;
+        let in_query = if is_below(request) { None } else { query.one(name)? };
         let in_header = || {
             request
                 .headers()
@@ -85,19 +90,26 @@ fn required(request: &HttpRequest, query: Query) -> Result<Required, ApiError> {
 
 /// The path that was asked for at the proxy, and its query.
 fn original(request: &HttpRequest) -> (String, String) {
-    let uri = ["x-original-uri", "x-forwarded-uri", "x-original-url"]
-        .iter()
-        .find_map(|name| request.headers().get(*name))
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let own = request.uri().path_and_query().map_or("", |uri| uri.as_str());
+    let own = own.strip_prefix(PATH).unwrap_or(own);
+    let uri = if is_below(request) {
+        own
+    } else {
+        ["x-original-uri", "x-forwarded-uri", "x-original-url"]
+            .iter()
+            .find_map(|name| request.headers().get(*name))
+            .map_or(own, |value| value.to_str().unwrap_or_default())
+    };
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-    let path = if path.is_empty() { "/v1/auth" } else { path };
+    let path = if path.is_empty() { PATH } else { path };
     (path.chars().take(200).collect(), query.to_owned())
 }
 
 /// May this request pass?
 ///
-/// 200 with headers that say who calls, for the service behind the proxy; otherwise what the client is to be told.
+/// 200 with headers that say who calls, for the service behind the proxy; otherwise what the client is to be told, in the
+/// body and, for proxies that drop it, in `X-Refusal`. A proxy that puts the path of the request behind this one (Envoy) is
+/// answered too, by any method; then headers alone say what is required: `X-Required-Scope`, `X-Required-Environment`.
 #[utoipa::path(
     method(get, post),
     path = "/v1/auth",
@@ -106,23 +118,18 @@ fn original(request: &HttpRequest) -> (String, String) {
     responses(
         (status = 200, description = "It may pass. `X-Key-Id`, `X-App-Id`, `X-Account-Id`, `X-Environment` and `X-Scopes` \
             say who calls; for an access token, `X-Client-Id` and `X-User-Id`"),
-        (status = 400, description = "The proxy requires what makes no sense", body = Problem),
-        (status = 401, description = "No credential, or one that is not good", body = Problem),
-        (status = 403, description = "The address or the scope is not allowed", body = Problem),
-        (status = 429, description = "Over a limit", body = Problem),
-        (status = 503, description = "It cannot be known now", body = Problem),
     ),
     security(("key" = []), ("oauth" = [])),
 )]
 #[allow(clippy::disallowed_methods, reason = "measures how long the answer took")]
 pub(super) async fn forward_auth(
     request: HttpRequest,
-    query: Query,
+    query: Params,
     keys: Data<Keys>,
     authority: Data<Authority>,
 ) -> Result<HttpResponse, ApiError> {
     let started = Instant::now();
-    let required = required(&request, query)?;
+    let required = required(&request, &query)?;
     let context = context(&request)?;
     let (path, original_query) = original(&request);
     if let Some(key) = key_in_query(&keys, &original_query) {
@@ -174,9 +181,24 @@ pub(super) async fn forward_auth(
         request_id: &context.request_id,
     };
     keys.count(&judgement, wanted, seen);
-    // It has been counted, under the path that the client asked for.
-    request.extensions_mut().remove::<super::caller::Judged>();
     answer
+}
+
+/// Repeats each refusal in a header, for proxies that drop the body (nginx's `auth_request`).
+pub(super) async fn tell_in_header(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let mut response = next.call(request).await?;
+    let refusal = response.response().error().and_then(|error| {
+        let refusal = error.as_error::<ApiError>()?;
+        HeaderValue::try_from(serde_json::to_string(&refusal.problem()).ok()?).ok()
+    });
+    if let Some(refusal) = refusal {
+        let name = HeaderName::from_static("x-refusal");
+        response.headers_mut().insert(name, refusal);
+    }
+    Ok(response)
 }
 
 async fn by_token(

@@ -35,13 +35,13 @@ pub(super) struct ChangeKey {
     #[serde(default)]
     scopes: Option<Vec<String>>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<u64>, minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 999_999_999_999_999_u64)]
     rate_limit_per_hour: Option<Option<NonZeroU64>>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<u64>, minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 999_999_999_999_999_u64)]
     monthly_limit: Option<Option<NonZeroU64>>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000_000)]
     per_second: Option<Option<NonZeroU32>>,
     #[serde(default, deserialize_with = "given_moment")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -76,15 +76,7 @@ fn given_moment<'de, D: Deserializer<'de>>(
     ),
     responses(
         (status = 200, description = "The key as it is now", body = KeyAnswer),
-        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such key"),
         (status = 409, body = Problem, description = "The key is revoked or has expired"),
-        (status = 412, body = Problem, description = "It was changed meanwhile"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -157,14 +149,7 @@ pub(super) struct RotateKey {
     responses(
         (status = 201, description = "The successor, with its value", body = MadeAnswer),
         (status = 200, description = "The same request had made it before", body = MadeAnswer),
-        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such key"),
         (status = 409, body = Problem, description = "It was rotated already, is revoked, or has expired"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -209,13 +194,9 @@ pub(super) async fn rotate(
     responses(
         (status = 201, description = "The key, with its new value", body = MadeAnswer),
         (status = 200, description = "The same request had made it before", body = MadeAnswer),
-        (status = 400, body = Problem, description = "A header makes no sense"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such key"),
         (status = 409, body = Problem, description = "It is revoked or has expired"),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
+        (status = 413, body = Problem, description = "Too large"),
+        (status = 415, body = Problem, description = "A body that is not JSON"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]

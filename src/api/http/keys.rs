@@ -14,14 +14,13 @@ use utoipa::ToSchema;
 
 use super::{
     answer::{ApiError, Problem},
-    body::{Body, Listing, Page, once},
+    body::{Body, Listing, Page, Params, once},
     caller::{Called, Caller, ToManageKeys},
     key_shape::{KeyAnswer, MadeAnswer},
 };
 use crate::{
     keys::{ApiKey, InvalidNetwork, KeyKind, Made, NewKey, OwnLimits, network},
     types::{ApiKeyId, AppId, DisplayName, Environment, ScopeSet},
-    web::Query,
 };
 
 /// A key to be made.
@@ -48,15 +47,15 @@ pub(super) struct CreateKey {
     family: String,
     /// Requests a clock hour.
     #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 999_999_999_999_999_u64)]
     rate_limit_per_hour: Option<NonZeroU64>,
     /// Requests a calendar month (UTC).
     #[serde(default)]
-    #[schema(value_type = Option<u64>, minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 999_999_999_999_999_u64)]
     monthly_limit: Option<NonZeroU64>,
     /// Requests a second.
     #[serde(default)]
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000_000)]
     per_second: Option<NonZeroU32>,
     /// When it ends; left out, never.
     #[serde(default, with = "time::serde::rfc3339::option")]
@@ -144,14 +143,6 @@ pub(super) fn one(caller: &Caller, key: &ApiKey) -> HttpResponse {
         .json(shown(caller, key))
 }
 
-fn page(query: Query) -> Result<Page, ApiError> {
-    let query = query.0.map_err(|unreadable| ApiError::Unsound {
-        field: None,
-        problem: format!("The query could not be read: {unreadable}"),
-    })?;
-    Page::of(&query)
-}
-
 fn listing(caller: &Caller, keys: &[ApiKey], page: &Page) -> HttpResponse {
     let shown: Vec<KeyAnswer> = keys.iter().map(|key| shown(caller, key)).collect();
     HttpResponse::Ok()
@@ -172,15 +163,11 @@ fn listing(caller: &Caller, keys: &[ApiKey], page: &Page) -> HttpResponse {
     ),
     responses(
         (status = 200, description = "Some keys", body = Listing<KeyAnswer>),
-        (status = 400, body = Problem, description = "A parameter makes no sense"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
-pub(super) async fn list(caller: Called<ToManageKeys>, query: Query) -> Result<HttpResponse, ApiError> {
-    let page = page(query)?;
+pub(super) async fn list(caller: Called<ToManageKeys>, query: Params) -> Result<HttpResponse, ApiError> {
+    let page = Page::of(&query)?;
     let keys = caller
         .keys
         .all_keys(page.before()?, page.most.saturating_add(1), caller.asker())
@@ -200,20 +187,15 @@ pub(super) async fn list(caller: Called<ToManageKeys>, query: Query) -> Result<H
     ),
     responses(
         (status = 200, description = "Some keys", body = Listing<KeyAnswer>),
-        (status = 400, body = Problem, description = "A parameter makes no sense"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such app"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
 pub(super) async fn list_of_app(
     caller: Called<ToManageKeys>,
     path: Path<String>,
-    query: Query,
+    query: Params,
 ) -> Result<HttpResponse, ApiError> {
-    let page = page(query)?;
+    let page = Page::of(&query)?;
     let app = app(&caller, Some(&path))?;
     let keys = caller
         .keys
@@ -234,14 +216,8 @@ pub(super) async fn list_of_app(
     responses(
         (status = 201, description = "The key, with its value", body = MadeAnswer),
         (status = 200, description = "The same request had made it before", body = MadeAnswer),
-        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such app"),
         (status = 409, body = Problem, description = "The app has as many keys as it may have, or the `Idempotency-Key` came with another request"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -267,14 +243,7 @@ pub(super) async fn create(
     responses(
         (status = 201, description = "The key, with its value", body = MadeAnswer),
         (status = 200, description = "The same request had made it before", body = MadeAnswer),
-        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such app"),
         (status = 409, body = Problem, description = "The app has as many keys as it may have, or the `Idempotency-Key` came with another request"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -341,10 +310,6 @@ async fn create_in(
     params(("id" = String, Path, description = "The key's id, never its value")),
     responses(
         (status = 200, description = "The key; its `ETag` goes into `If-Match` of a change", body = KeyAnswer),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such key"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -363,10 +328,6 @@ pub(super) async fn show(caller: Called<ToManageKeys>, path: Path<String>) -> Re
     params(("id" = String, Path, description = "The key's id, never its value")),
     responses(
         (status = 200, description = "The tombstone", body = KeyAnswer),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such key"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
@@ -389,10 +350,6 @@ pub(super) async fn revoke(
     ),
     responses(
         (status = 200, description = "The tombstone", body = KeyAnswer),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 404, body = Problem, description = "No such key"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]

@@ -4,13 +4,18 @@ mod answer;
 mod apps;
 mod body;
 mod caller;
+mod example;
 mod forward_auth;
 mod key_changes;
 mod key_shape;
 mod keys;
 mod leaks;
 mod openapi;
+mod reference;
 mod scopes;
+mod usage;
+mod usage_shape;
+mod usual_answers;
 mod verify;
 mod webhook_acts;
 mod webhook_deliveries;
@@ -18,6 +23,7 @@ mod webhook_shape;
 mod webhooks;
 
 pub use openapi::document;
+pub use reference::docs;
 
 use actix_web::{
     middleware::from_fn,
@@ -76,8 +82,14 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(
             web::resource("/v1/auth")
+                .wrap(from_fn(forward_auth::tell_in_header))
                 .route(web::get().to(forward_auth::forward_auth))
                 .route(web::post().to(forward_auth::forward_auth)),
+        )
+        .service(
+            web::resource("/v1/auth/{path:.*}")
+                .wrap(from_fn(forward_auth::tell_in_header))
+                .route(web::to(forward_auth::forward_auth)),
         )
         .service(
             web::scope("/v1")
@@ -87,6 +99,7 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::get().to(keys::list))
                         .route(web::post().to(keys::create)),
                 )
+                .service(web::resource("/usage").route(web::get().to(usage::usage)))
                 .service(web::resource("/leaks").route(web::post().to(leaks::report)))
                 .service(web::resource("/leaks/github").route(web::post().to(leaks::github)))
                 .service(web::resource("/scopes").route(web::get().to(scopes::list)))
@@ -105,6 +118,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(
                     web::resource("/keys/{id}/regenerate").route(web::post().to(key_changes::regenerate)),
                 )
+                .service(web::resource("/keys/{id}/usage").route(web::get().to(usage::usage_of_key)))
                 .service(
                     web::resource("/apps/{app}")
                         .route(web::get().to(apps::show))
@@ -120,7 +134,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(web::resource("/apps/{app}/clients").route(web::get().to(apps::clients)))
                 .configure(webhook_routes),
         )
-        .service(web::resource("/openapi.json").route(web::get().to(openapi::serve)));
+        .service(web::resource("/openapi.json").route(web::get().to(openapi::serve)))
+        .service(web::resource("/docs").route(web::get().to(reference::serve)));
 }
 
 /// Those of where an app is told of events.

@@ -13,7 +13,8 @@ use utoipa::{
 };
 
 use super::{
-    apps, forward_auth, key_changes, keys, leaks, scopes, verify, webhook_acts, webhook_deliveries, webhooks,
+    answer::Problem, apps, forward_auth, key_changes, keys, leaks, scopes, usage,
+    usual_answers::UsualAnswers, verify, webhook_acts, webhook_deliveries, webhooks,
 };
 use crate::oauth::Authority;
 
@@ -46,6 +47,8 @@ use crate::oauth::Authority;
         apps::delete,
         apps::clients,
         scopes::list,
+        usage::usage,
+        usage::usage_of_key,
         leaks::report,
         leaks::github,
         webhooks::list,
@@ -60,14 +63,16 @@ use crate::oauth::Authority;
         webhook_deliveries::attempts,
         webhook_acts::redeliver,
     ),
+    components(schemas(Problem)),
     tags(
         (name = "verification", description = "For services and proxies that ask about each request"),
         (name = "keys", description = "API keys"),
         (name = "leaks", description = "Credentials that somebody found in public"),
         (name = "apps", description = "Apps, and what their keys may do"),
+        (name = "usage", description = "What keys were used for"),
         (name = "webhooks", description = "Where an app is told of events, and what was sent there"),
     ),
-    modifiers(&Credentials),
+    modifiers(&Credentials, &Names, &UsualAnswers),
 )]
 pub(super) struct Document;
 
@@ -79,7 +84,7 @@ impl Modify for Credentials {
         let components = document.components.get_or_insert_default();
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key"))
+            .description(Some("In `Authorization: Bearer …`, and nowhere else. It reaches as far as its app, with the scopes that it has."))
             .build();
         components.add_security_scheme("key", SecurityScheme::Http(bearer));
         let scopes = Scopes::from_iter([
@@ -92,16 +97,43 @@ impl Modify for Credentials {
             ("webhooks:manage", "Change where an app is told of events"),
         ]);
         let flow = AuthorizationCode::new("/oauth/authorize", "/oauth/token", scopes);
-        components.add_security_scheme(
-            "oauth",
-            SecurityScheme::OAuth2(OAuth2::new([Flow::AuthorizationCode(flow)])),
+        let oauth = OAuth2::with_description(
+            [Flow::AuthorizationCode(flow)],
+            "An access token of an OAuth client, in the same header. It reaches as far as the person who consented, or, where \
+             a client asks for itself, as far as the client's app.",
         );
+        components.add_security_scheme("oauth", SecurityScheme::OAuth2(oauth));
         let session = ApiKeyValue::with_description(
             "claviger-session",
             "A session of the dashboard, on an account with a live key. Whatever changes something needs the csrf_token of a \
              page in X-CSRF-Token.",
         );
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
+    }
+}
+
+/// Names each operation after its method and path: the names of handlers are those of their module.
+struct Names;
+
+impl Modify for Names {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let words = path
+                .split(['/', '{', '}'])
+                .filter(|word| !word.is_empty() && *word != "v1");
+            let words = words.collect::<Vec<_>>().join("-");
+            let all = [
+                ("get", &mut item.get),
+                ("post", &mut item.post),
+                ("patch", &mut item.patch),
+                ("delete", &mut item.delete),
+            ];
+            for (method, operation) in all {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(format!("{method}-{words}"));
+                }
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    answer::{ApiError, Problem},
+    answer::ApiError,
     body::Listing,
     caller::{Called, ToLook},
 };
@@ -33,9 +33,6 @@ pub(super) struct ScopeAnswer {
     tag = "apps",
     responses(
         (status = 200, description = "All of them", body = Listing<ScopeAnswer>),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = []), ("session" = [])),
 )]

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
-    answer::{ApiError, Problem},
+    answer::ApiError,
     body::Body,
     caller::{Called, ToVerifyKeys},
 };
@@ -209,13 +209,6 @@ impl Verification {
     request_body = Question,
     responses(
         (status = 200, description = "The key was judged", body = Verification),
-        (status = 400, description = "The question does not make sense", body = Problem),
-        (status = 401, description = "The caller's own credential is missing or not good", body = Problem),
-        (status = 403, description = "The caller may not ask", body = Problem),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, description = "The caller asks too often", body = Problem),
-        (status = 503, description = "It cannot be known now", body = Problem),
     ),
     security(("key" = []), ("oauth" = ["keys:verify"])),
 )]

@@ -9,14 +9,13 @@ use serde::Serialize;
 
 use super::{
     answer::{ApiError, Problem},
-    body::{Listing, Page},
+    body::{Listing, Page, Params},
     caller::{Called, ToManageWebhooks},
     webhook_shape::{AttemptAnswer, ListedDeliveryAnswer, WholeDeliveryAnswer},
-    webhooks::{endpoint_id, home, page},
+    webhooks::{endpoint_id, home},
 };
 use crate::{
     types::{AppId, WebhookDeliveryId, WebhookEndpointId},
-    web::Query,
     webhooks::{self, Delivery, Message, Webhooks},
 };
 
@@ -76,9 +75,9 @@ pub(super) async fn list(
     caller: Called<ToManageWebhooks>,
     webhooks: Data<Webhooks>,
     path: Path<(String, String)>,
-    query: Query,
+    query: Params,
 ) -> Result<HttpResponse, ApiError> {
-    let page = page(query)?;
+    let page = Page::of(&query)?;
     let before = page.before()?;
     let (app, endpoint) = path.into_inner();
     let (_, app) = home(&caller, &app, None).await?;
@@ -148,9 +147,9 @@ pub(super) async fn attempts(
     caller: Called<ToManageWebhooks>,
     webhooks: Data<Webhooks>,
     path: Path<(String, String, String)>,
-    query: Query,
+    query: Params,
 ) -> Result<HttpResponse, ApiError> {
-    let page = page(query)?;
+    let page = Page::of(&query)?;
     let before = page.before()?;
     let (app, endpoint, delivery) = path.into_inner();
     let (_, app) = home(&caller, &app, None).await?;

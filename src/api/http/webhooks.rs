@@ -10,14 +10,13 @@ use utoipa::ToSchema;
 
 use super::{
     answer::{ApiError, Problem},
-    body::{Body, Listing, Page, if_match, once},
+    body::{Body, Listing, Page, Params, if_match, once},
     caller::{Called, Caller, ToManageWebhooks},
     webhook_shape::{EndpointAnswer, MadeSecretAnswer, versioned},
 };
 use crate::{
     accounts::Permission,
     types::{AccountId, AppId, Line, WebhookEndpointId, WebhookSecretId},
-    web::Query,
     webhooks::{EndpointUrl, EventType, Settings, Webhooks},
 };
 
@@ -38,14 +37,6 @@ pub(super) const CHANGES: Option<Permission> = Some(Permission::WriteWebhooks);
 pub(super) fn endpoint_id(path: &str) -> Result<WebhookEndpointId, ApiError> {
     path.parse()
         .map_err(|_cause| ApiError::NotFound("webhook endpoint"))
-}
-
-pub(super) fn page(query: Query) -> Result<Page, ApiError> {
-    let query = query.0.map_err(|unreadable| ApiError::Unsound {
-        field: None,
-        problem: format!("The query could not be read: {unreadable}"),
-    })?;
-    Page::of(&query)
 }
 
 /// An endpoint as it is now, with its version.
@@ -128,9 +119,9 @@ pub(super) async fn list(
     caller: Called<ToManageWebhooks>,
     webhooks: Data<Webhooks>,
     path: Path<String>,
-    query: Query,
+    query: Params,
 ) -> Result<HttpResponse, ApiError> {
-    let page = page(query)?;
+    let page = Page::of(&query)?;
     let before: Option<WebhookEndpointId> = page.before()?;
     let (_, app) = home(&caller, &path, None).await?;
     let wanted = usize::try_from(page.most).unwrap_or(usize::MAX).saturating_add(1);

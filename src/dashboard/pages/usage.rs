@@ -4,8 +4,8 @@ use actix_web::{
     HttpResponse,
     http::header::{self, HeaderValue},
 };
+use time::OffsetDateTime;
 use time::macros::format_description;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     act::{AppView, AtApp, ToView},
@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     keys::usage::{
-        KeyName, OTHER_SCOPES, Of, Outcome, PastRequest, Point, Report, Span, last_requests, lines,
-        names_of_keys, report, series,
+        KeyName, LINES, OTHER_SCOPES, Of, Outcome, PastRequest, Point, Report, Span, csv, last_requests,
+        lines, names_of_keys, report, series,
     },
     types::{ApiKeyId, Fault},
     web::{
@@ -27,8 +27,6 @@ use crate::{
 
 /// Requests on one page.
 const REQUESTS: usize = 25;
-/// Lines of a file.
-const LINES: usize = 100_000;
 
 /// What was asked for.
 struct Choice {
@@ -43,7 +41,7 @@ impl Choice {
     async fn of(at: &AtApp, query: &Query) -> Result<Self, Failure> {
         let text = |name: &str| query.0.as_ref().map_or("", |query| query.text(name));
         let mut connection = at.authority.db.connection().await?;
-        let keys = names_of_keys(&mut connection, at.seen.app.id).await?;
+        let keys = names_of_keys(&mut connection, Of::App(at.seen.app.id)).await?;
         let key = match text("key") {
             "" => None,
             id => {
@@ -284,21 +282,6 @@ pub(super) async fn show(view: AppView<ToView>, query: Query) -> Result<HttpResp
     })
 }
 
-/// One field of a file. Spreadsheets take what begins like a formula for one, whatever stands around it: an apostrophe
-/// before it makes it text.
-fn field(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        "'"
-    } else {
-        ""
-    };
-    if text.contains([',', '"', '\n', '\r']) || !guard.is_empty() {
-        format!("\"{guard}{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
-}
-
 /// `/apps/{app}/usage.csv?span=…&key=…` (RFC 4180)
 pub(super) async fn download(view: AppView<ToView>, query: Query) -> Result<HttpResponse, Failure> {
     let choice = Choice::of(&view, &query).await?;
@@ -306,28 +289,14 @@ pub(super) async fn download(view: AppView<ToView>, query: Query) -> Result<Http
     let most = i64::try_from(LINES + 1).map_err(Fault::internal)?;
     let found = {
         let mut connection = view.authority.db.connection().await?;
-        lines(&mut connection, choice.subject(&view), &window, most).await?
+        lines(&mut connection, choice.subject(&view).into(), &window, most).await?
     };
     if found.len() > LINES {
         return Err(Failure::BadRequest(format!(
             "That is more than {LINES} lines. Choose a shorter time, or one key."
         )));
     }
-    let mut text = "time,key_id,key,scope,outcome,requests,cost\r\n".to_owned();
-    for line in found {
-        let name = choice.keys.iter().find(|key| key.id == line.key);
-        let fields = [
-            line.at.format(&Rfc3339).map_err(Fault::internal)?,
-            line.key.to_string(),
-            field(name.map_or("", |key| key.name.as_str())),
-            field(&line.scope),
-            line.outcome.name().to_owned(),
-            line.count.requests.to_string(),
-            line.count.cost.to_string(),
-        ];
-        text.push_str(&fields.join(","));
-        text.push_str("\r\n");
-    }
+    let text = csv(&found, &choice.keys)?;
     let file = format!("attachment; filename=\"usage-{}.csv\"", choice.span.name());
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")

@@ -154,6 +154,13 @@ impl Limiter {
         Ok(())
     }
 
+    /// Blocks of hours and months, and buckets of seconds, that this node holds now.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        let subjects = self.shared.registry.all();
+        subjects.iter().map(|subject| subject.holds()).sum()
+    }
+
     /// Gives back all that this node holds and has not used.
     ///
     /// # Errors

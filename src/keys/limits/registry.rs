@@ -136,6 +136,13 @@ impl Registry {
 }
 
 impl Subject {
+    /// How many of its parts hold something.
+    pub(super) fn holds(&self) -> usize {
+        let windows = self.windows();
+        let held = windows.iter().filter(|pool| pool.part().holds()).count();
+        held + usize::from(self.burst.part().holds())
+    }
+
     pub(super) fn windows(&self) -> MutexGuard<'_, Vec<Arc<Pool<Counted>>>> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }

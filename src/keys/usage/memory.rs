@@ -206,6 +206,14 @@ impl Memory {
         last.is_some_and(|last| last.at >= since)
     }
 
+    /// Counts that wait to be taken.
+    pub(super) fn len(&self) -> usize {
+        let shards = self.shards.iter();
+        shards
+            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).counts.len())
+            .sum()
+    }
+
     /// Takes all that is there, and forgets keys that have not been used for long.
     pub(super) fn take(&self, now: OffsetDateTime) -> Batch {
         let forgotten = now.unix_timestamp().div_euclid(60) - REMEMBERED;

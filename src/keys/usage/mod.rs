@@ -5,6 +5,7 @@
 //! written: see `write.rs` for how nothing is counted twice and nothing is lost while the database is away. The numbers are
 //! read through [`report()`], which adds what the jobs have not rolled up yet, so that they are right at any time.
 
+mod csv;
 mod jobs;
 mod memory;
 mod model;
@@ -15,7 +16,7 @@ mod write;
 
 use std::{
     fmt,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
 };
 
 use diesel_async::AsyncPgConnection;
@@ -30,9 +31,10 @@ use crate::{
     types::{ApiKeyId, Clock, Entropy, Fault},
 };
 
+pub use csv::{LINES, csv};
 pub use memory::OTHER_SCOPES;
 pub use model::{Count, Outcome, Used};
-pub use report::{Of, Point, Report, Resolution, Share, Span, Window, counts_by_key, report, series};
+pub use report::{Asked, Of, Point, Report, Resolution, Share, Span, Window, counts_by_key, report, series};
 pub use requests::{PastRequest, PastRequests, last_requests};
 pub use store::{
     keys::{KeyName, names_of_keys},
@@ -42,6 +44,17 @@ pub use store::{
 /// The counting of one node. Clones share it; it writes for as long as there is one.
 #[derive(Clone)]
 pub struct Usage(Arc<Counting>);
+
+/// How the writing of what was counted goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Counts that are in memory alone.
+    pub waiting: usize,
+    /// Batches of them that this process has written.
+    pub written: u64,
+    /// Times that a batch could not be written; it is kept for the next turn.
+    pub failed: u64,
+}
 
 struct Counting {
     db: Db,
@@ -80,6 +93,17 @@ impl Usage {
     /// If the database is out of reach; it is all kept then, to be written another time.
     pub async fn flush(&self) -> Result<(), Fault> {
         self.0.flush().await
+    }
+
+    /// How the writing goes on.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let writer = self.0.writer.progress();
+        Progress {
+            waiting: self.0.memory.len().saturating_add(writer.in_hand.load(Relaxed)),
+            written: writer.written.load(Relaxed),
+            failed: writer.failed.load(Relaxed),
+        }
     }
 
     /// Whether a key was used since then, as far as this node knows: other nodes may have uses of the last `usage.flush` to

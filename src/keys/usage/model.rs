@@ -1,13 +1,11 @@
 use std::{net::IpAddr, time::Duration};
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::types::{AccountId, ApiKeyId, AppId};
 
 /// How a request with an API key was judged. What no key of ours came with is not counted: there is nobody to count it for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     Valid,
     Expired,
@@ -43,7 +41,8 @@ impl Outcome {
         }
     }
 
-    pub(super) fn named(name: &str) -> Option<Self> {
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 
@@ -92,7 +91,7 @@ pub struct Used<'a> {
 }
 
 /// How many requests, and what they took of the limits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub requests: u64,
     /// Of those that were accepted; the others cost nothing.

@@ -3,30 +3,50 @@
 use std::collections::BTreeMap;
 
 use diesel_async::AsyncPgConnection;
-use serde::{Serialize, Serializer};
 use time::{Duration, OffsetDateTime};
 
 use super::{
     model::{Count, Outcome},
-    store::read,
+    store::read::{self, By},
 };
-use crate::types::{ApiKeyId, AppId, Fault};
+use crate::types::{AccountId, ApiKeyId, AppId, Fault};
 
 /// Scopes in a report; those that were asked for least are left out of it.
 const SCOPES: i64 = 50;
-/// The longest window, in units of its resolution.
-const LONGEST: i64 = 10_000;
+/// Apps and keys in a report.
+const APPS_AND_KEYS: i64 = 1_000;
 
 /// Whose usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
+    /// All keys that an account has, or had until their tombstones go.
+    Account(AccountId),
     App(AppId),
     Key(ApiKeyId),
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    pub of: Of,
+    /// Of requests for this scope alone.
+    pub scope: Option<&'a str>,
+    /// Of requests that were judged so alone.
+    pub outcome: Option<Outcome>,
+}
+
+impl From<Of> for Asked<'_> {
+    fn from(of: Of) -> Self {
+        Self {
+            of,
+            scope: None,
+            outcome: None,
+        }
+    }
+}
+
 /// By what time is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {
     Minute,
     Hour,
@@ -56,25 +76,24 @@ impl Resolution {
 }
 
 /// From when (it is in it) to when (it is not), by what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    #[serde(with = "time::serde::rfc3339")]
     pub from: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
     pub to: OffsetDateTime,
     pub resolution: Resolution,
 }
 
 impl Window {
+    /// The longest, in units of its resolution.
+    pub const LONGEST: i32 = 10_000;
+
     /// The whole units of `resolution` that the time from `from` to `to` touches, of which there are 10,000 at the most:
     /// the last ones.
     #[must_use]
     pub fn of(from: OffsetDateTime, to: OffsetDateTime, resolution: Resolution) -> Self {
         let last = to - Duration::nanoseconds(1);
         let to = resolution.start_of(last.max(from)) + resolution.length();
-        let longest = resolution
-            .length()
-            .saturating_mul(i32::try_from(LONGEST).unwrap_or(i32::MAX));
+        let longest = resolution.length().saturating_mul(Self::LONGEST);
         Self {
             from: resolution.start_of(from.max(to.checked_sub(longest).unwrap_or(from))),
             to,
@@ -168,11 +187,9 @@ impl Span {
 }
 
 /// What was counted in one unit of time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Point {
-    #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    #[serde(flatten)]
     pub count: Count,
     /// Requests by how they were judged; those that there were none of are left out.
     pub outcomes: BTreeMap<Outcome, u64>,
@@ -195,39 +212,29 @@ impl Point {
     }
 }
 
-/// How much one key, or one scope, was used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// How much one app, key or scope was used.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share<T> {
-    #[serde(rename = "name")]
     pub of: T,
-    #[serde(flatten)]
     pub count: Count,
     /// Requests that were accepted.
     pub accepted: u64,
 }
 
-/// All that is to be said of the usage of an app or a key; as JSON, the answer of `GET /v1/usage`.
-#[derive(Clone, Debug, Serialize)]
+/// All that is to be said of the usage of an account, an app or a key.
+#[derive(Clone, Debug)]
 pub struct Report {
-    #[serde(flatten)]
     pub window: Window,
-    #[serde(flatten)]
     pub total: Count,
-    #[serde(serialize_with = "by_name")]
+    /// Requests by how they were judged; those that there were none of are left out.
     pub outcomes: BTreeMap<Outcome, u64>,
     /// One for each unit of the window, also where nothing was counted.
     pub points: Vec<Point>,
-    /// The busiest first.
+    /// The 1,000 busiest, the busiest first.
+    pub apps: Vec<Share<AppId>>,
     pub keys: Vec<Share<ApiKeyId>>,
     /// The 50 that were asked for most; the empty one stands for requests that asked for none.
     pub scopes: Vec<Share<String>>,
-}
-
-fn by_name<S: Serializer>(outcomes: &BTreeMap<Outcome, u64>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(Outcome::ALL.iter().map(|outcome| {
-        let requests = outcomes.get(outcome).copied().unwrap_or_default();
-        (outcome.name(), requests)
-    }))
 }
 
 /// What was counted in each unit of a window, also where that is nothing.
@@ -237,7 +244,7 @@ fn by_name<S: Serializer>(outcomes: &BTreeMap<Outcome, u64>, serializer: S) -> R
 /// If the database is out of reach.
 pub async fn series(
     connection: &mut AsyncPgConnection,
-    of: Of,
+    asked: impl Into<Asked<'_>>,
     window: &Window,
 ) -> Result<Vec<Point>, Fault> {
     let mut counted: BTreeMap<OffsetDateTime, Point> = BTreeMap::new();
@@ -253,7 +260,7 @@ pub async fn series(
         );
         at += window.resolution.length();
     }
-    for (at, outcome, count) in read::in_time(connection, of, window).await? {
+    for (at, outcome, count) in read::in_time(connection, asked.into(), window).await? {
         if let Some(point) = counted.get_mut(&at) {
             point.count += count;
             *point.outcomes.entry(outcome).or_default() += count.requests;
@@ -269,11 +276,11 @@ pub async fn series(
 /// If the database is out of reach.
 pub async fn counts_by_key(
     connection: &mut AsyncPgConnection,
-    of: Of,
+    asked: impl Into<Asked<'_>>,
     window: &Window,
 ) -> Result<Vec<Share<ApiKeyId>>, Fault> {
-    let keys = read::by_key(connection, of, window).await?;
-    Ok(keys.into_iter().map(Share::from).collect())
+    let keys = read::shares(connection, By::Key, asked.into(), window, APPS_AND_KEYS).await?;
+    shares(keys, |id| id.parse().map(ApiKeyId::from_uuid))
 }
 
 /// All of it.
@@ -281,8 +288,13 @@ pub async fn counts_by_key(
 /// # Errors
 ///
 /// If the database is out of reach.
-pub async fn report(connection: &mut AsyncPgConnection, of: Of, window: Window) -> Result<Report, Fault> {
-    let points = series(connection, of, &window).await?;
+pub async fn report(
+    connection: &mut AsyncPgConnection,
+    asked: impl Into<Asked<'_>>,
+    window: Window,
+) -> Result<Report, Fault> {
+    let asked = asked.into();
+    let points = series(connection, asked, &window).await?;
     let mut total = Count::default();
     let mut outcomes = BTreeMap::new();
     for point in &points {
@@ -291,19 +303,30 @@ pub async fn report(connection: &mut AsyncPgConnection, of: Of, window: Window) 
             *outcomes.entry(*outcome).or_default() += requests;
         }
     }
-    let scopes = read::by_scope(connection, of, &window, SCOPES).await?;
+    let apps = read::shares(connection, By::App, asked, &window, APPS_AND_KEYS).await?;
+    let scopes = read::shares(connection, By::Scope, asked, &window, SCOPES).await?;
     Ok(Report {
         window,
         total,
         outcomes,
         points,
-        keys: counts_by_key(connection, of, &window).await?,
-        scopes: scopes.into_iter().map(Share::from).collect(),
+        apps: shares(apps, |id| id.parse().map(AppId::from_uuid))?,
+        keys: counts_by_key(connection, asked, &window).await?,
+        scopes: shares(scopes, Ok)?,
     })
 }
 
-impl<T> From<(T, Count, u64)> for Share<T> {
-    fn from((of, count, accepted): (T, Count, u64)) -> Self {
-        Self { of, count, accepted }
-    }
+fn shares<T>(
+    read: Vec<(String, Count, u64)>,
+    of: impl Fn(String) -> Result<T, uuid::Error>,
+) -> Result<Vec<Share<T>>, Fault> {
+    read.into_iter()
+        .map(|(name, count, accepted)| {
+            Ok(Share {
+                of: of(name).map_err(Fault::internal)?,
+                count,
+                accepted,
+            })
+        })
+        .collect()
 }

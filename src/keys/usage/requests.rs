@@ -3,31 +3,23 @@
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{model::Outcome, store::samples};
 use crate::types::{ApiKeyId, Fault};
 
 /// One request as it is read back.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct PastRequest {
     /// Its place among all.
-    #[serde(skip)]
     pub number: i64,
-    #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     pub route: String,
     pub outcome: Outcome,
     pub status: u16,
     pub address: Option<String>,
-    #[serde(rename = "latency_ms", serialize_with = "milliseconds")]
     pub latency: Duration,
     pub request_id: String,
-}
-
-fn milliseconds<S: serde::Serializer>(latency: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(latency.as_secs_f64() * 1_000.0)
 }
 
 /// Some requests, newest first.

@@ -5,6 +5,8 @@
 //! database went away before it answered, adds nothing if it had arrived. What is written of each key beside its counts may
 //! be written twice and is the same.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -36,6 +38,18 @@ const KEYS: usize = 500;
 pub(super) struct Writer {
     id: Uuid,
     state: Mutex<State>,
+    progress: Progress,
+}
+
+/// How the writing goes on, for metrics.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Counts that were taken out of memory and are not in the database yet.
+    pub(super) in_hand: AtomicUsize,
+    /// Batches of which all is written.
+    pub(super) written: AtomicU64,
+    /// Times that it came to nothing: what was to be written is kept, and written another time.
+    pub(super) failed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -51,7 +65,12 @@ impl Writer {
         Self {
             id,
             state: Mutex::default(),
+            progress: Progress::default(),
         }
+    }
+
+    pub(super) const fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Writes what is left of the last batch, then what `take` gives.
@@ -63,13 +82,25 @@ impl Writer {
         take: impl FnOnce() -> Batch,
     ) -> Result<(), Fault> {
         let mut state = self.state.lock().await;
-        self.finish(&mut state, db, keyring, config).await?;
-        let batch = take();
-        if !batch.is_empty() {
+        let written = async {
+            self.finish(&mut state, db, keyring, config).await?;
+            let batch = take();
+            if batch.is_empty() {
+                return Ok(());
+            }
             state.number += 1;
             state.batch = batch;
+            self.progress.in_hand.store(state.batch.counts.len(), Relaxed);
+            self.finish(&mut state, db, keyring, config).await?;
+            self.progress.written.fetch_add(1, Relaxed);
+            Ok(())
         }
-        self.finish(&mut state, db, keyring, config).await
+        .await;
+        self.progress.in_hand.store(state.batch.counts.len(), Relaxed);
+        self.progress
+            .failed
+            .fetch_add(u64::from(written.is_err()), Relaxed);
+        written
     }
 
     /// Whether a use of this key that is not older than `since` is in the batch that is being written.

@@ -169,6 +169,14 @@ async fn what_cannot_stand_names_its_field() {
             json!({ "name": "A", "environment": "live", "family": "none" }),
             Some("family"),
         ),
+        (
+            json!({ "name": "A", "environment": "live", "rate_limit_per_hour": u64::MAX }),
+            Some("rate_limit_per_hour"),
+        ),
+        (
+            json!({ "name": "A", "environment": "live", "per_second": u32::MAX }),
+            Some("per_second"),
+        ),
         (json!({ "name": "A", "environment": "staging" }), None),
         (
             json!({ "name": "A", "environment": "live", "per_second": 0 }),

@@ -11,4 +11,5 @@ pub mod people;
 #[allow(dead_code, reason = "what one test file leaves, another takes")]
 pub mod program;
 pub mod proxy;
+pub mod seen;
 pub mod wait;

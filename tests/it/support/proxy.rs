@@ -1,7 +1,10 @@
 //! A cable between a node and its database that a test can cut, or clamp so that it carries nothing and says
 //! nothing.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use tempfile::TempDir;
 use tokio::{
@@ -20,11 +23,29 @@ enum State {
     Clamped,
 }
 
+/// What the node has sent while somebody listened, as it was sent.
+#[derive(Clone, Debug, Default)]
+pub struct Heard(Arc<Mutex<Option<Vec<Vec<u8>>>>>);
+
+impl Heard {
+    fn note(&self, bytes: &[u8]) {
+        if let Some(heard) = &mut *self.0.lock().unwrap() {
+            heard.push(bytes.to_vec());
+        }
+    }
+
+    /// Ends the listening.
+    pub fn take(&self) -> Vec<Vec<u8>> {
+        self.0.lock().unwrap().take().unwrap_or_default()
+    }
+}
+
 /// A Unix socket in a folder of its own that leads to the socket of a database.
 #[derive(Debug)]
 pub struct Proxy {
     url: String,
     state: watch::Sender<State>,
+    heard: Heard,
     _folder: TempDir,
     _tasks: JoinSet<()>,
 }
@@ -46,10 +67,13 @@ impl Proxy {
         let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
         let (state, _) = watch::channel(State::Whole);
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, target.join(".s.PGSQL.5432"), state.subscribe()));
+        let heard = Heard::default();
+        let target = target.join(".s.PGSQL.5432");
+        tasks.spawn(accept(listener, target, state.subscribe(), heard.clone()));
         Self {
             url,
             state,
+            heard,
             _folder: folder,
             _tasks: tasks,
         }
@@ -58,6 +82,12 @@ impl Proxy {
     /// The database's URL by this cable.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Keeps what the node sends from now on.
+    pub fn listen(&self) -> Heard {
+        *self.heard.0.lock().unwrap() = Some(Vec::new());
+        self.heard.clone()
     }
 
     pub fn cut(&self) {
@@ -73,16 +103,16 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: UnixListener, target: PathBuf, state: watch::Receiver<State>) {
+async fn accept(listener: UnixListener, target: PathBuf, state: watch::Receiver<State>, heard: Heard) {
     let mut connections = JoinSet::new();
     loop {
         let (near, _) = listener.accept().await.unwrap();
-        connections.spawn(carry(near, target.clone(), state.clone()));
+        connections.spawn(carry(near, target.clone(), state.clone(), heard.clone()));
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn carry(near: UnixStream, target: PathBuf, mut state: watch::Receiver<State>) {
+async fn carry(near: UnixStream, target: PathBuf, mut state: watch::Receiver<State>, heard: Heard) {
     if *state.borrow_and_update() == State::Cut {
         return;
     }
@@ -96,14 +126,20 @@ async fn carry(near: UnixStream, target: PathBuf, mut state: watch::Receiver<Sta
     };
     tokio::select! {
         () = was_cut => {}
-        () = pass(near_read, far_write, state.clone()) => {}
-        () = pass(far_read, near_write, state.clone()) => {}
+        () = pass(near_read, far_write, state.clone(), |bytes| heard.note(bytes)) => {}
+        () = pass(far_read, near_write, state.clone(), |_| {}) => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut state: watch::Receiver<State>,
+    note: impl Fn(&[u8]),
+) {
     let mut bytes = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        note(&bytes[..count]);
         if state.wait_for(|state| *state != State::Clamped).await.is_err()
             || to.write_all(&bytes[..count]).await.is_err()
         {

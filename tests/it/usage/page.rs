@@ -90,13 +90,13 @@ async fn the_file_has_the_same_numbers_and_no_formulas() {
         "attachment; filename=\"usage-1h.csv\""
     );
     let name = "\"'=cmd|' /C calc'!A0, \"\"x\"\"\"";
-    let id = key.id;
+    let (app, id) = (key.app, key.id);
     assert_eq!(
         file.html,
         format!(
-            "time,key_id,key,scope,outcome,requests,cost\r\n\
-             2026-06-01T12:00:00Z,{id},{name},read:orders,expired,1,0\r\n\
-             2026-06-01T12:00:00Z,{id},{name},read:orders,valid,3,6\r\n"
+            "time,app_id,key_id,key,scope,outcome,requests,cost\r\n\
+             2026-06-01T12:00:00Z,{app},{id},{name},read:orders,expired,1,0\r\n\
+             2026-06-01T12:00:00Z,{app},{id},{name},read:orders,valid,3,6\r\n"
         )
     );
 }

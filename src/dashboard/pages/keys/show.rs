@@ -143,7 +143,7 @@ async fn rotation(at: &AtKey, old: &ApiKey, new: &ApiKey) -> Result<views::Rotat
 
 /// The rotations that a key was in: it took the place of one, and another one took its own.
 async fn rotations(at: &AtKey) -> Result<Vec<views::Rotation>, Failure> {
-    let names = names_of_keys(&mut *at.keys.db.connection().await?, at.seen.app.id).await?;
+    let names = names_of_keys(&mut *at.keys.db.connection().await?, Of::App(at.seen.app.id)).await?;
     let key = &at.key;
     let mut all = Vec::new();
     let find = async |id| at.keys.key(id, at.asker()).await.map_err(refused);

@@ -5,9 +5,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::super::report::Of;
 use crate::{
     db::schema::api_keys,
-    types::{ApiKeyId, AppId, Fault},
+    types::{ApiKeyId, Fault},
 };
 
 /// A key as it was before what is being written of it.
@@ -62,12 +63,12 @@ pub struct KeyName {
     pub last_used_at: Option<OffsetDateTime>,
 }
 
-/// The keys of an app, revoked ones among them, oldest first.
+/// The keys of an account or an app, revoked ones among them, oldest first; or one.
 ///
 /// # Errors
 ///
 /// If the database is out of reach.
-pub async fn names_of_keys(connection: &mut AsyncPgConnection, app: AppId) -> Result<Vec<KeyName>, Fault> {
+pub async fn names_of_keys(connection: &mut AsyncPgConnection, of: Of) -> Result<Vec<KeyName>, Fault> {
     type Row = (
         Uuid,
         String,
@@ -76,19 +77,26 @@ pub async fn names_of_keys(connection: &mut AsyncPgConnection, app: AppId) -> Re
         Option<Uuid>,
         Option<OffsetDateTime>,
     );
-    let rows: Vec<Row> = api_keys::table
-        .filter(api_keys::app_id.eq(app.uuid()))
-        .order(api_keys::id)
-        .select((
-            api_keys::id,
-            api_keys::name,
-            api_keys::hint,
-            api_keys::revoked_at,
-            api_keys::successor_id,
-            api_keys::last_used_at,
-        ))
-        .load(connection)
-        .await?;
+    let all = api_keys::table.order(api_keys::id).select((
+        api_keys::id,
+        api_keys::name,
+        api_keys::hint,
+        api_keys::revoked_at,
+        api_keys::successor_id,
+        api_keys::last_used_at,
+    ));
+    let rows: Vec<Row> = match of {
+        Of::Account(account) => {
+            let own = all.filter(api_keys::account_id.eq(account.uuid()));
+            own.load(connection).await?
+        }
+        Of::App(app) => {
+            all.filter(api_keys::app_id.eq(app.uuid()))
+                .load(connection)
+                .await?
+        }
+        Of::Key(key) => all.filter(api_keys::id.eq(key.uuid())).load(connection).await?,
+    };
     Ok(rows
         .into_iter()
         .map(|(id, name, hint, revoked_at, successor, last_used_at)| KeyName {
