@@ -171,13 +171,7 @@ pub(super) async fn github(
     request_body = Vec<Found>,
     responses(
         (status = 200, description = "Dealt with", body = Vec<Labelled>),
-        (status = 400, description = "The body is no report", body = Problem),
-        (status = 401, description = "No credential, or none that is good", body = Problem),
-        (status = 403, description = "The caller may not report leaks", body = Problem),
         (status = 413, description = "Larger than 4 MiB", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, description = "The caller asks too often", body = Problem),
-        (status = 503, description = "It cannot be dealt with now; nothing was done, so it can be sent again", body = Problem),
     ),
     security(("key" = []), ("oauth" = ["leaks:report"])),
 )]

@@ -54,14 +54,8 @@ const LONGEST_OVERLAP: Duration = Duration::from_hours(24 * 7);
     responses(
         (status = 201, description = "The endpoint, with its new secret", body = MadeSecretAnswer),
         (status = 200, description = "The same request had made it before", body = MadeSecretAnswer),
-        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such endpoint"),
         (status = 409, body = Problem, description = "Too many secrets sign already, or the `Idempotency-Key` came with another request"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
@@ -136,14 +130,8 @@ async fn under_way(
     responses(
         (status = 202, description = "It is on its way", body = DeliveryAnswer),
         (status = 200, description = "The same request had sent it before", body = DeliveryAnswer),
-        (status = 400, body = Problem, description = "A header makes no sense"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such endpoint"),
         (status = 409, body = Problem, description = "The endpoint is switched off, or none of its secrets signs"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
@@ -197,14 +185,8 @@ pub(super) async fn test(
     responses(
         (status = 202, description = "It is on its way", body = DeliveryAnswer),
         (status = 200, description = "The same request had sent it before", body = DeliveryAnswer),
-        (status = 400, body = Problem, description = "A header makes no sense"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such delivery"),
         (status = 409, body = Problem, description = "It is being sent at this moment, the endpoint is switched off, or none of its secrets signs"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]

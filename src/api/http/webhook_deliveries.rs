@@ -63,11 +63,7 @@ fn listing<T, A: Serialize + From<T>>(found: webhooks::Page<T, i64>) -> HttpResp
     ),
     responses(
         (status = 200, description = "Some deliveries, each with its last attempt", body = Listing<ListedDeliveryAnswer>),
-        (status = 400, body = Problem, description = "A parameter makes no sense"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such endpoint"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
@@ -101,10 +97,7 @@ pub(super) async fn list(
     ),
     responses(
         (status = 200, description = "The delivery", body = WholeDeliveryAnswer),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such delivery"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
@@ -135,11 +128,7 @@ pub(super) async fn show(
     ),
     responses(
         (status = 200, description = "Some attempts", body = Listing<AttemptAnswer>),
-        (status = 400, body = Problem, description = "A parameter makes no sense"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such delivery"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]

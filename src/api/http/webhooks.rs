@@ -107,11 +107,7 @@ fn event_types(names: &[String]) -> Result<Vec<EventType>, ApiError> {
     ),
     responses(
         (status = 200, description = "Some endpoints", body = Listing<EndpointAnswer>),
-        (status = 400, body = Problem, description = "A parameter makes no sense"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such app"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
@@ -174,14 +170,8 @@ pub(super) struct CreateEndpoint {
     responses(
         (status = 201, description = "The endpoint, with its secret", body = MadeSecretAnswer),
         (status = 200, description = "The same request had added it before", body = MadeSecretAnswer),
-        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such app"),
         (status = 409, body = Problem, description = "The app has as many endpoints as it may have, or the `Idempotency-Key` came with another request"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
@@ -234,10 +224,7 @@ pub(super) async fn create(
     ),
     responses(
         (status = 200, description = "The endpoint; its `ETag` goes into `If-Match` of a change", body = EndpointAnswer),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such endpoint"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
@@ -293,14 +280,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
     ),
     responses(
         (status = 200, description = "The endpoint as it is now", body = EndpointAnswer),
-        (status = 400, body = Problem, description = "Something of it cannot stand; `field` says what"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such endpoint"),
-        (status = 412, body = Problem, description = "It was changed meanwhile"),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not JSON", body = Problem),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
@@ -358,10 +338,7 @@ pub(super) async fn change(
     ),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 401, body = Problem, description = "No credential, or one that is not good"),
-        (status = 403, body = Problem, description = "Not allowed"),
         (status = 404, body = Problem, description = "No such endpoint"),
-        (status = 429, body = Problem, description = "Over a limit"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]

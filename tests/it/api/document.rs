@@ -19,6 +19,10 @@ async fn every_operation_has_a_name_of_its_own_and_says_how_it_refuses() {
             let name = operation["operationId"].as_str().unwrap();
             assert!(names.insert(name.to_owned()), "{name} twice");
             let answers = &operation["responses"];
+            if operation["security"].is_null() {
+                assert_eq!(name, "post-leaks-github");
+                continue;
+            }
             for status in ["401", "403", "429", "503"] {
                 let example = &answers[status]["content"]["application/json"]["example"];
                 assert_eq!(example["success"], false, "{name}: {status}");
