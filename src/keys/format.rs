@@ -110,7 +110,7 @@ pub fn body_bytes(family: &Family) -> usize {
     (usize::from(family.body) * 5954 / 8000).min(64)
 }
 
-/// A key of this family with this body, and what of it may be shown. `body` is as long as [`body_bytes`] says, or longer.
+/// A key of this family with this body, and what of it may be shown. `body` is as long as the family takes, or longer.
 #[must_use]
 pub fn compose(family: &Family, kind: KeyKind, environment: Environment, body: &[u8]) -> (Token, String) {
     let prefix = family.prefix.as_deref().unwrap_or_else(|| kind.name());
