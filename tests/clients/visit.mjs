@@ -30,7 +30,12 @@ export class Visit {
       if (['error', 'warning'].includes(message.type())) this.complaints.push(message.text());
     });
     page.on('pageerror', (error) => this.complaints.push(error.message));
-    page.on('requestfailed', (request) => this.complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
+    page.on('requestfailed', (request) => {
+      const error = request.failure()?.errorText;
+      // A picture that was still on its way when its page was left.
+      if (error === 'net::ERR_ABORTED' && !request.isNavigationRequest()) return;
+      this.complaints.push(`${request.url()}: ${error}`);
+    });
   }
 
   static async begin(browser, { width, scheme, javaScriptEnabled = true, screenshots }) {

@@ -1,9 +1,16 @@
 //! Random requests, nodes, clocks, changes of limits, crashes and lost leases, against a plain model that counts.
 
-use std::{collections::HashMap, num::NonZero, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZero,
+    time::Duration,
+};
 
 use claviger::keys::limits::Limits;
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::{
+    prelude::*,
+    test_runner::{TestRng, TestRunner},
+};
 
 use super::Scene;
 use crate::support::cluster::PATIENCE;
@@ -71,7 +78,7 @@ fn steps(faults: bool) -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// What was taken of the second and has not drained, as a part of a second's worth; and when.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct Debt {
     units: u64,
     seen: i64,
@@ -82,27 +89,21 @@ const FULL: u64 = 1_000_000;
 
 impl Debt {
     /// A clock that is behind by up to a second waits; further behind, it has been set back.
-    fn at(self, now: i64) -> Self {
-        if now <= self.seen && self.seen - now <= 1_000_000 {
-            return self;
-        }
-        let drained = u64::try_from(now - self.seen).unwrap_or_default();
-        Self {
-            units: self.units.saturating_sub(drained),
-            seen: now,
-        }
-    }
-
-    /// The same, but for a clock that was set back.
     fn noting(self, now: i64) -> Self {
-        if now < self.seen { self.at(now) } else { self }
-    }
-
-    fn with(self, cost: u32, rate: u32) -> Self {
+        let is_set_back = self.seen - now > 1_000_000;
         Self {
-            units: self.units + u64::from(cost) * FULL / u64::from(rate),
+            seen: if is_set_back { now } else { self.seen },
             ..self
         }
+    }
+
+    /// After a take, if a second's worth has room for it.
+    fn with(self, now: i64, cost: u32, rate: u32) -> Option<Self> {
+        let noted = self.noting(now);
+        let seen = noted.seen.max(now);
+        let drained = u64::try_from(seen - noted.seen).unwrap();
+        let units = self.units.saturating_sub(drained) + u64::from(cost) * FULL / u64::from(rate);
+        (units <= FULL).then_some(Self { units, seen })
     }
 }
 
@@ -111,13 +112,10 @@ fn micros(at: time::OffsetDateTime) -> i64 {
 }
 
 /// What one counter would do.
-#[derive(Default)]
 struct Model {
     counts: HashMap<(&'static str, i64), u64>,
-    /// At the least, and at the most. They differ only where a clock goes back: whoever is refused or only looks may note
-    /// what time it is, or not.
-    least: Debt,
-    most: Debt,
+    /// Those that it may have: whoever is refused or only looks may note that the clock was set back, or not.
+    debts: HashSet<Debt>,
 }
 
 /// What it would say.
@@ -142,9 +140,25 @@ impl Model {
         .collect()
     }
 
+    fn new() -> Self {
+        Self {
+            counts: HashMap::new(),
+            debts: HashSet::from([Debt::default()]),
+        }
+    }
+
+    /// Somebody died, or may have been taken for dead: what they took may count as a whole second's worth from now on.
+    fn forget(&mut self, now: i64) {
+        self.debts.insert(Debt {
+            units: FULL,
+            seen: now,
+        });
+    }
+
     fn ask(&mut self, limits: &Limits, now: time::OffsetDateTime, cost: u32) -> Says {
         let micros = micros(now);
-        self.least = self.least.at(micros);
+        let noting: Vec<_> = self.debts.iter().map(|debt| debt.noting(micros)).collect();
+        self.debts.extend(noting);
         if cost == 0 {
             return Says::Yes;
         }
@@ -154,13 +168,17 @@ impl Model {
         if is_counted_out {
             return Says::No;
         }
-        self.most = self.most.noting(micros);
         let rate = limits.per_second.unwrap().get();
-        let allows = |debt: Debt| debt.with(cost, rate).units <= FULL;
-        match (allows(self.least), allows(self.most.at(micros))) {
-            (true, true) => Says::Yes,
-            (false, _) => Says::No,
-            (true, false) => Says::Either,
+        let mut allow = self
+            .debts
+            .iter()
+            .map(|debt| debt.with(micros, cost, rate).is_some());
+        if allow.clone().all(|allows| allows) {
+            Says::Yes
+        } else if allow.any(|allows| allows) {
+            Says::Either
+        } else {
+            Says::No
         }
     }
 
@@ -169,9 +187,8 @@ impl Model {
             return;
         }
         let (rate, micros) = (limits.per_second.unwrap().get(), micros(now));
-        self.least = self.least.with(cost, rate);
-        self.most = self.most.at(micros).with(cost, rate);
-        self.most.units = self.most.units.min(FULL);
+        let after = self.debts.iter().filter_map(|debt| debt.with(micros, cost, rate));
+        self.debts = after.collect();
         for (window, _) in Self::windows(limits, now) {
             *self.counts.entry(window).or_default() += u64::from(cost);
         }
@@ -182,7 +199,8 @@ impl Model {
 async fn play(steps: Vec<Step>, exact: bool) -> Result<(), TestCaseError> {
     let scene = Scene::new().await;
     let mut nodes = scene.nodes(3).await;
-    let mut model = Model::default();
+    let mut model = Model::new();
+    let mut has_lost = false;
     for (index, step) in steps.into_iter().enumerate() {
         match step {
             Step::Take {
@@ -192,6 +210,9 @@ async fn play(steps: Vec<Step>, exact: bool) -> Result<(), TestCaseError> {
             } => {
                 let limits = limits(which);
                 let now = scene.clock.now();
+                if has_lost {
+                    model.forget(micros(now));
+                }
                 let taken = tokio::time::timeout(PATIENCE, scene.take(&nodes[node], limits, cost)).await;
                 prop_assert!(taken.is_ok(), "step {}: no answer", index);
                 let taken = taken.unwrap().unwrap();
@@ -218,11 +239,15 @@ async fn play(steps: Vec<Step>, exact: bool) -> Result<(), TestCaseError> {
                 nodes[node] = scene.join().await;
             }
             Step::Kill { node } => {
+                has_lost = true;
                 let fresh = scene.join().await;
                 let killed = std::mem::replace(&mut nodes[node], fresh);
                 scene.kill(killed).await;
             }
-            Step::Lapse { node } => scene.lose_lease(&nodes[node]).await,
+            Step::Lapse { node } => {
+                has_lost = true;
+                scene.lose_lease(&nodes[node]).await;
+            }
             Step::Return { node } => scene.renew_lease(&nodes[node], index as u64 + 2).await,
         }
     }
@@ -240,14 +265,22 @@ fn check(faults: bool) {
         .enable_all()
         .build()
         .unwrap();
-    let cases = std::env::var("PROPTEST_CASES").map_or(24, |cases| cases.parse().unwrap());
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    let cases = asked.as_ref().map_or(24, |cases| cases.parse().unwrap());
     let config = ProptestConfig {
         cases,
         max_shrink_iters: 200,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    TestRunner::new(config)
+    // The same histories each time, so that a failure is one's own; new ones for whoever asks for many.
+    let mut runner = if asked.is_some() {
+        TestRunner::new(config)
+    } else {
+        let rng = TestRng::deterministic_rng(config.rng_algorithm);
+        TestRunner::new_with_rng(config, rng)
+    };
+    runner
         .run(&steps(faults), |steps| runtime.block_on(play(steps, !faults)))
         .unwrap();
 }
