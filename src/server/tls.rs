@@ -20,7 +20,7 @@ use rustls_pki_types::{
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 
 use crate::config::Tls;
@@ -90,7 +90,7 @@ pub(super) fn terminate(settings: &Tls) -> Result<Option<Terminated>, TlsError> 
 
 impl Renewal {
     pub(super) async fn run(mut self) {
-        let mut turns = interval(LOOK_EVERY);
+        let mut turns = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let asked = tokio::select! {
