@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{array, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,10 +17,12 @@ const LENGTH: usize = 26;
 
 fn encode(id: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let number = id.as_u128();
-    (0..LENGTH).rev().try_for_each(|place| {
-        let digit = usize::try_from((number >> (5 * place)) & 31).unwrap_or_default();
-        fmt::Write::write_char(f, ALPHABET.get(digit).copied().map_or('0', char::from))
-    })
+    let text: [u8; LENGTH] = array::from_fn(|place| {
+        let digit = usize::try_from((number >> (5 * (LENGTH - 1 - place))) & 31).unwrap_or_default();
+        ALPHABET.get(digit).copied().unwrap_or(b'0')
+    });
+    // Once for all: answers to programs are full of ids.
+    f.write_str(str::from_utf8(&text).unwrap_or_default())
 }
 
 fn decode(text: &str) -> Option<Uuid> {

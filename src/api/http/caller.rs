@@ -1,7 +1,12 @@
 //! Who calls: an API key or an OAuth access token in the Authorization header, or, where a route says so, a session of the
 //! dashboard. What a handler needs of its caller is in its type, so that none can forget to ask.
 
-use std::{marker::PhantomData, ops::Deref, sync::Arc, time::Instant};
+use std::{
+    marker::PhantomData,
+    ops::Deref,
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
 use actix_web::{
     Error, FromRequest, HttpMessage as _, HttpRequest,
@@ -23,16 +28,17 @@ use crate::{
         Authority,
         access_token::{self, AccessToken, Principal},
     },
-    types::{AccountId, AppId, ClientContext, Fault, ScopeSet, UserId},
+    types::{AccountId, AppId, ClientContext, Fault, InvalidScope, ScopeSet, UserId},
     web::{Failure, Parameters, RequestContext},
 };
 
 /// What a route needs of its caller.
 pub(super) trait Needs: 'static {
-    /// The scope that a key or a token must cover; empty is any.
-    const SCOPE: &'static str;
     /// Whether a session of the dashboard may call it too.
     const SESSION: bool;
+
+    /// What a key or a token must cover; empty is anything.
+    fn scope() -> &'static Result<ScopeSet, InvalidScope>;
 }
 
 macro_rules! needs {
@@ -41,8 +47,12 @@ macro_rules! needs {
         pub(super) struct $name;
 
         impl Needs for $name {
-            const SCOPE: &'static str = $scope;
             const SESSION: bool = $session;
+
+            fn scope() -> &'static Result<ScopeSet, InvalidScope> {
+                static SCOPE: LazyLock<Result<ScopeSet, InvalidScope>> = LazyLock::new(|| $scope.parse());
+                &SCOPE
+            }
         }
     )+};
 }
@@ -140,7 +150,7 @@ impl<N: Needs> FromRequest for Called<N> {
         let request = request.clone();
         Box::pin(async move {
             Ok(Self {
-                caller: caller(&request, N::SCOPE, N::SESSION).await?,
+                caller: caller(&request, N::scope(), N::SESSION).await?,
                 _needs: PhantomData,
             })
         })
@@ -196,7 +206,11 @@ pub(super) fn key_in_query(keys: &Keys, query: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-async fn caller(request: &HttpRequest, scope: &'static str, session: bool) -> Result<Caller, ApiError> {
+async fn caller(
+    request: &HttpRequest,
+    scope: &'static Result<ScopeSet, InvalidScope>,
+    session: bool,
+) -> Result<Caller, ApiError> {
     let keys: Data<Keys> = data(request)?;
     let authority: Data<Authority> = data(request)?;
     let context = context(request)?;
@@ -204,7 +218,7 @@ async fn caller(request: &HttpRequest, scope: &'static str, session: bool) -> Re
         keys.sent_in_query(&key, request.path(), &context).await?;
         return Err(ApiError::KeyInQuery);
     }
-    let required: ScopeSet = scope.parse().map_err(Fault::internal)?;
+    let required = scope.as_ref().map_err(Fault::internal)?;
     let Some(credential) = bearer(request)? else {
         if !session {
             return Err(ApiError::NoCredential);
@@ -221,7 +235,7 @@ async fn caller(request: &HttpRequest, scope: &'static str, session: bool) -> Re
     };
     if keys.formats.begins(credential) {
         let wanted = Wanted {
-            scope: Some(&required).filter(|scope| !scope.is_empty()),
+            scope: Some(required).filter(|scope| !scope.is_empty()),
             environment: None,
             address: Some(context.address),
             cost: 1,
@@ -246,7 +260,7 @@ async fn caller(request: &HttpRequest, scope: &'static str, session: bool) -> Re
     let token = access_token::inspect(&authority, credential)
         .await?
         .ok_or(ApiError::InvalidCredential)?;
-    if let Some(missing) = coverage::missing(&token.scopes, &required) {
+    if let Some(missing) = coverage::missing(&token.scopes, required) {
         return Err(ApiError::InsufficientScope(missing.clone()));
     }
     let (reach, operator) = reach_of(&authority, &token).await?;
@@ -322,7 +336,7 @@ async fn by_session(
 /// Left in a request's extensions for [`account_for`].
 pub(super) struct Judged {
     pub(super) judgement: Judgement,
-    pub(super) required: ScopeSet,
+    pub(super) required: &'static ScopeSet,
     pub(super) context: ClientContext,
 }
 
@@ -346,7 +360,7 @@ pub(super) async fn account_for(
     if let Some(keys) = response.request().app_data::<Data<Keys>>() {
         let route = response.request().match_pattern();
         let wanted = Wanted {
-            scope: Some(&judged.required).filter(|scope| !scope.is_empty()),
+            scope: Some(judged.required).filter(|scope| !scope.is_empty()),
             environment: None,
             address: Some(judged.context.address),
             cost: 1,

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Instant};
 
 use actix_web::{HttpResponse, http::header};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     keys::{Judgement, Refusal, Seen, Wanted, limits::Standing},
-    types::{AccountId, ApiKeyId, AppId, Environment, ScopeSet},
+    types::{AccountId, ApiKeyId, AppId, Environment, Scope, ScopeSet},
     web::whole_seconds,
 };
 
@@ -125,7 +125,7 @@ pub(super) fn rate_limits(standing: &Standing) -> Vec<RateLimit> {
 
 /// The answer. It is given with status 200 whenever the key could be judged.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Verification {
+pub(super) struct Verification<'j> {
     valid: bool,
     code: Code,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,8 +139,9 @@ pub(super) struct Verification {
     account_id: Option<AccountId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<Environment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scopes: Option<Vec<String>>,
+    #[serde(serialize_with = "as_list", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    scopes: Option<&'j ScopeSet>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ratelimits: Option<Vec<RateLimit>>,
     #[serde(
@@ -157,8 +158,12 @@ pub(super) struct Verification {
     retry_after: Option<u64>,
 }
 
-impl Verification {
-    fn of(judgement: &Judgement) -> Self {
+fn as_list<S: Serializer>(scopes: &Option<&ScopeSet>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(scopes.iter().flat_map(|scopes| scopes.iter()).map(Scope::as_str))
+}
+
+impl<'j> Verification<'j> {
+    fn of(judgement: &'j Judgement) -> Self {
         let key = judgement.key.as_deref();
         let (code, standing, required_scope, retry_after) = match &judgement.result {
             Ok(standing) => (Code::Valid, Some(standing), None, None),
@@ -189,7 +194,7 @@ impl Verification {
             app_id: key.map(|key| key.app_id),
             account_id: key.map(|key| key.account_id),
             environment: key.map(|key| key.environment),
-            scopes: key.map(|key| key.scopes.to_strings()),
+            scopes: key.map(|key| &key.scopes),
             ratelimits: standing.map(rate_limits),
             expires_at: key.and_then(|key| key.expires_at),
             required_scope,

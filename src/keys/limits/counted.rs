@@ -1,6 +1,6 @@
 //! An hour's or a month's allowance: a number of requests, counted.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,11 +13,12 @@ use super::part::{Answer, Ask, Holder, Look, Now, Part};
 pub(super) struct CountedRow {
     /// By who holds nothing any more.
     pub(super) used: u64,
-    pub(super) held: BTreeMap<Uuid, Held>,
+    pub(super) held: Vec<Held>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Held {
+    node: Uuid,
     part: u64,
     /// All that this part was ever given, so that a grant whose answer was lost can be found again.
     granted: u64,
@@ -26,24 +27,45 @@ pub(super) struct Held {
 }
 
 impl CountedRow {
+    fn of(&self, node: Uuid) -> Option<&Held> {
+        self.held.iter().find(|held| held.node == node)
+    }
+
+    fn others(&self, node: Uuid) -> impl Iterator<Item = &Held> {
+        self.held.iter().filter(move |held| held.node != node)
+    }
+
+    fn remove(&mut self, node: Uuid) -> Option<Held> {
+        let place = self.held.iter().position(|held| held.node == node)?;
+        Some(self.held.remove(place))
+    }
+
+    fn set(&mut self, held: Held) {
+        if let Some(before) = self.held.iter_mut().find(|before| before.node == held.node) {
+            *before = held;
+        } else {
+            // Rows are remembered for each key in use, and most have one node.
+            self.held.reserve_exact(1);
+            self.held.push(held);
+        }
+    }
+
     fn use_up(&mut self, node: Uuid) {
-        if let Some(held) = self.held.remove(&node) {
+        if let Some(held) = self.remove(node) {
             self.used = self.used.saturating_add(held.granted);
         }
     }
 
     fn held_by_others(&self, node: Uuid) -> u64 {
-        self.held
-            .iter()
-            .filter(|(other, _)| **other != node)
-            .fold(0, |sum, (_, held)| sum.saturating_add(held.granted))
+        self.others(node)
+            .fold(0, |sum, held| sum.saturating_add(held.granted))
     }
 
     /// How far the sum may grow for a node that has this limit. Others may hold under a lower one, as where the limit has
     /// just been changed: they give back first.
     fn ceiling(&self, node: Uuid, limit: u64) -> u64 {
-        let others = self.held.iter().filter(|(other, _)| **other != node);
-        others.fold(limit, |ceiling, (_, held)| ceiling.min(held.limit))
+        self.others(node)
+            .fold(limit, |ceiling, held| ceiling.min(held.limit))
     }
 }
 
@@ -173,7 +195,7 @@ impl Part for Counted {
             next.use_up(*node);
         }
         let node = self.holder.node;
-        match next.held.get(&node) {
+        match next.of(node) {
             Some(held) if held.part == self.holder.part => self.granted = held.granted,
             // An earlier part's; or ours, which somebody took for that of a dead node. Both count as used.
             _ => {
@@ -204,16 +226,14 @@ impl Part for Counted {
         let hold = if only_looks { self.held() } else { wanted.max(kept) }.min(free.max(kept));
         let granted = self.used.saturating_add(hold);
         if hold == 0 && granted == 0 {
-            next.held.remove(&node);
+            next.remove(node);
         } else {
-            next.held.insert(
+            next.set(Held {
                 node,
-                Held {
-                    part: self.holder.part,
-                    granted,
-                    limit,
-                },
-            );
+                part: self.holder.part,
+                granted,
+                limit,
+            });
         }
         let grew = granted > self.granted;
         (next, Granted { limit, granted, grew })
@@ -245,12 +265,12 @@ impl Part for Counted {
     }
 
     fn others(row: &CountedRow, node: Uuid) -> Vec<Uuid> {
-        row.held.keys().filter(|other| **other != node).copied().collect()
+        row.others(node).map(|held| held.node).collect()
     }
 
     fn give_back(&mut self, row: &CountedRow, _now: Now) -> Option<CountedRow> {
         let mut next = row.clone();
-        let Some(held) = next.held.remove(&self.holder.node) else {
+        let Some(held) = next.remove(self.holder.node) else {
             self.given_back();
             return None;
         };

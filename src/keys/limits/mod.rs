@@ -66,7 +66,7 @@ use pool::Means;
 use registry::Registry;
 
 /// Microseconds after which what nobody asks for is given back and forgotten.
-const IDLE: i64 = 10_000_000;
+const IDLE: i64 = 60_000_000;
 
 /// This node's part of all limits. Clones share everything.
 #[derive(Clone)]
@@ -139,7 +139,7 @@ impl Limiter {
         self.shared.take(key, account, limits, cost).await
     }
 
-    /// Gives back and forgets what nobody has asked for in the last ten seconds. For each node to do now and then.
+    /// Gives back and forgets what nobody has asked for in the last minute. For each node to do now and then.
     ///
     /// # Errors
     ///
@@ -203,7 +203,7 @@ impl Shared {
     async fn give_back(&self, id: &AllowanceId) -> Result<(), Fault> {
         let subject = self.registry.subject(id.subject);
         match id.kind {
-            Kind::Second => subject.burst.give_back(&self.means).await,
+            Kind::Second => self.registry.burst(&subject).give_back(&self.means).await,
             kind => {
                 let pool = self.registry.window(&subject, kind, id.began);
                 pool.give_back(&self.means).await
@@ -216,7 +216,9 @@ impl Shared {
             return;
         };
         if id.kind == Kind::Second {
-            subject.burst.heard_of_given();
+            if let Some(burst) = subject.burst() {
+                burst.heard_of_given();
+            }
         }
         for pool in subject.windows().iter().filter(|pool| pool.id() == id) {
             pool.heard_of_given();

@@ -3,7 +3,7 @@
 use std::{
     array,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -24,7 +24,8 @@ const SHARDS: usize = 64;
 /// A key or an account.
 pub(super) struct Subject {
     id: Uuid,
-    pub(super) burst: Arc<Pool<Burst>>,
+    /// Once a limit of seconds was asked of.
+    burst: OnceLock<Arc<Pool<Burst>>>,
     /// This hour, this month, and whichever were asked of lately.
     windows: Mutex<Vec<Arc<Pool<Counted>>>>,
 }
@@ -62,18 +63,24 @@ impl Registry {
         }
         let mut shard = self.shard(id).write().unwrap_or_else(PoisonError::into_inner);
         let subject = shard.entry(id).or_insert_with(|| {
-            let allowance = AllowanceId {
-                subject: id,
-                kind: Kind::Second,
-                began: 0,
-            };
             Arc::new(Subject {
                 id,
-                burst: Arc::new(Pool::new(allowance, self.holder())),
+                burst: OnceLock::new(),
                 windows: Mutex::default(),
             })
         });
         Arc::clone(subject)
+    }
+
+    pub(super) fn burst<'s>(&self, subject: &'s Subject) -> &'s Arc<Pool<Burst>> {
+        subject.burst.get_or_init(|| {
+            let allowance = AllowanceId {
+                subject: subject.id,
+                kind: Kind::Second,
+                began: 0,
+            };
+            Arc::new(Pool::new(allowance, self.holder()))
+        })
     }
 
     pub(super) fn window(&self, subject: &Subject, kind: Kind, began: i64) -> Arc<Pool<Counted>> {
@@ -114,12 +121,11 @@ impl Registry {
                     let part = pool.part();
                     Arc::strong_count(pool) > 1 || pool.is_busy() || part.holds() || !is_idle(part.touched())
                 });
-                let burst = subject.burst.part();
-                Arc::strong_count(subject) > 1
-                    || Arc::strong_count(&subject.burst) > 1
-                    || burst.holds()
-                    || !is_idle(burst.touched())
-                    || !subject.windows().is_empty()
+                let needs_burst = subject.burst.get().is_some_and(|pool| {
+                    let part = pool.part();
+                    Arc::strong_count(pool) > 1 || part.holds() || !is_idle(part.touched())
+                });
+                Arc::strong_count(subject) > 1 || needs_burst || !subject.windows().is_empty()
             });
         }
     }
@@ -140,7 +146,11 @@ impl Subject {
     pub(super) fn holds(&self) -> usize {
         let windows = self.windows();
         let held = windows.iter().filter(|pool| pool.part().holds()).count();
-        held + usize::from(self.burst.part().holds())
+        held + usize::from(self.burst().is_some_and(|burst| burst.part().holds()))
+    }
+
+    pub(super) fn burst(&self) -> Option<&Arc<Pool<Burst>>> {
+        self.burst.get()
     }
 
     pub(super) fn windows(&self) -> MutexGuard<'_, Vec<Arc<Pool<Counted>>>> {

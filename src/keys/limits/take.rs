@@ -82,7 +82,9 @@ impl Shared {
                 count(Span::Month, limits.per_month),
                 count(Span::Account, limits.account_per_month),
             ];
-            let burst = limits.per_second.map(|rate| (rate.get(), &subject.burst));
+            let burst = limits
+                .per_second
+                .map(|rate| (rate.get(), self.registry.burst(&subject)));
             let (ask_burst, ask_counts) = match self.decide(burst, &counts, cost, &heard) {
                 Decision::Done(verdict) => return Ok(verdict),
                 Decision::Ask(burst, counts) => (burst, counts),
@@ -246,12 +248,15 @@ impl Shared {
             Ok::<(), Fault>(())
         };
         let burst = async {
+            let Some(burst) = subject.burst() else {
+                return Ok(());
+            };
             let gives = {
-                let part = subject.burst.part();
-                (part.holds() || subject.burst.is_busy()) && which(part.touched())
+                let part = burst.part();
+                (part.holds() || burst.is_busy()) && which(part.touched())
             };
             if gives {
-                subject.burst.give_back(&self.means).await?;
+                burst.give_back(&self.means).await?;
             }
             Ok::<(), Fault>(())
         };

@@ -81,7 +81,8 @@ struct OfKey {
     /// The scopes that are counted apart on `day`.
     scopes: Vec<Arc<str>>,
     day: i64,
-    seen: Seen,
+    /// None until something is to be written.
+    seen: Option<Box<Seen>>,
 }
 
 /// What is to be written of a key beside its counts.
@@ -134,7 +135,7 @@ pub(super) struct Counted {
 pub(super) struct SeenKey {
     pub(super) key: ApiKeyId,
     pub(super) account: AccountId,
-    pub(super) seen: Seen,
+    pub(super) seen: Box<Seen>,
 }
 
 /// All that was in memory at one time.
@@ -196,14 +197,15 @@ impl Memory {
         } else {
             counts.insert(cell.owned(), Count::of(used));
         }
-        of_key.seen.note(used, samples);
+        of_key.seen.get_or_insert_default().note(used, samples);
     }
 
     /// Whether a use of this key waits to be written that is not older than `since`.
     pub(super) fn was_used(&self, key: ApiKeyId, since: OffsetDateTime) -> bool {
         let shard = self.shard(key);
-        let last = shard.keys.get(&key).and_then(|of_key| of_key.seen.last.as_ref());
-        last.is_some_and(|last| last.at >= since)
+        let seen = shard.keys.get(&key).and_then(|of_key| of_key.seen.as_ref());
+        seen.and_then(|seen| seen.last.as_ref())
+            .is_some_and(|last| last.at >= since)
     }
 
     /// Counts that wait to be taken.
@@ -212,6 +214,11 @@ impl Memory {
         shards
             .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).counts.len())
             .sum()
+    }
+
+    /// Whether there may soon be too little room.
+    pub(super) fn is_filling(&self) -> bool {
+        self.len() >= SHARDS * ROOM / 2
     }
 
     /// Takes all that is there, and forgets keys that have not been used for long.
@@ -235,8 +242,7 @@ impl Memory {
                 }));
             shard.samples = 0;
             shard.keys.retain(|key, of_key| {
-                if of_key.seen.is_something() {
-                    let mut seen = mem::take(&mut of_key.seen);
+                if let Some(mut seen) = of_key.seen.take() {
                     batch.samples.extend(seen.samples());
                     batch.keys.push(SeenKey {
                         key: *key,
@@ -272,7 +278,7 @@ impl OfKey {
             last_minute: minute,
             scopes: Vec::new(),
             day: 0,
-            seen: Seen::default(),
+            seen: None,
         }
     }
 
@@ -295,10 +301,6 @@ impl OfKey {
 }
 
 impl Seen {
-    fn is_something(&self) -> bool {
-        self.last.is_some() || self.refused.is_some()
-    }
-
     fn note(&mut self, used: &Used<'_>, samples: &mut usize) {
         if used.outcome.is_use() {
             self.note_use(used);

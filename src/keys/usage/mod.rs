@@ -1,8 +1,8 @@
 //! What API keys are used for: counts by the minute, rolled up to hours and days; the last use and the last requests of each
 //! key; and what of their use the audit trail keeps.
 //!
-//! Whoever judges a request calls [`Usage::record`], which touches memory alone. Every `usage.flush`, what was counted is
-//! written: see `write.rs` for how nothing is counted twice and nothing is lost while the database is away. The numbers are
+//! Whoever judges a request calls [`Usage::record`], which touches memory alone. Every `usage.flush`, or as seldom as once a
+//! minute if there is very much, what was counted is written: see `write.rs` for how nothing is counted twice and nothing is lost while the database is away. The numbers are
 //! read through [`report()`], which adds what the jobs have not rolled up yet, so that they are right at any time.
 
 mod csv;
@@ -17,11 +17,12 @@ mod write;
 use std::{
     fmt,
     sync::{Arc, Weak, atomic::Ordering::Relaxed},
+    time::Duration,
 };
 
 use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use self::{memory::Memory, write::Writer};
 use crate::{
@@ -40,6 +41,12 @@ pub use store::{
     keys::{KeyName, names_of_keys},
     read::{Line, lines},
 };
+
+/// Writing takes at most one in so many parts of the time: where very many keys are in use, it waits until more requests
+/// share a row.
+const TURNS: u32 = 20;
+/// But no longer than this: counts are by the minute, so nothing would be gained.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// The counting of one node. Clones share it; it writes for as long as there is one.
 #[derive(Clone)]
@@ -66,7 +73,7 @@ struct Counting {
 }
 
 impl Usage {
-    /// Counts from now on, and writes every `usage.flush`.
+    /// Counts from now on, and writes every `usage.flush` unless there is very much.
     #[must_use]
     pub fn start(db: Db, clock: Clock, entropy: &Entropy, keyring: Keyring, config: Arc<Config>) -> Self {
         let usage = Self(Arc::new(Counting {
@@ -144,14 +151,20 @@ async fn flush_now_and_then(counting: Weak<Counting>) {
     };
     let mut turns = interval(every);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut due = Instant::now();
     loop {
         turns.tick().await;
         let Some(counting) = counting.upgrade() else {
             return;
         };
+        let began = Instant::now();
+        if began < due && !counting.memory.is_filling() {
+            continue;
+        }
         if let Err(fault) = counting.flush().await {
             tracing::warn!(%fault, "usage is not written; it is kept until the next turn");
         }
+        due = began + (began.elapsed() * TURNS).min(LONGEST);
     }
 }
 

@@ -210,14 +210,15 @@ async fn write_keys(db: &Db, keyring: &Keyring, seen: &[SeenKey]) -> Result<(), 
         }
     }
     last_use::write(&mut transaction, &uses).await?;
-    for noted in records {
-        noted.record.write(&mut transaction).await?;
-    }
-    for noted in bounded {
-        if last_use::may_note(&mut transaction, noted.key, noted.action, noted.at).await? {
-            noted.record.write(&mut transaction).await?;
-        }
-    }
+    let asked: Vec<_> = bounded
+        .iter()
+        .map(|noted| (noted.key, noted.action, noted.at))
+        .collect();
+    let may = last_use::may_note(&mut transaction, &asked).await?;
+    bounded.retain(|noted| may.contains(&(noted.key, noted.action)));
+    records.append(&mut bounded);
+    let records: Vec<_> = records.into_iter().map(|noted| noted.record).collect();
+    Record::write_all(&records, &mut transaction).await?;
     transaction.commit().await
 }
 

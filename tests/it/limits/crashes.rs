@@ -54,7 +54,7 @@ async fn an_idle_node_gives_back_by_itself() {
     for _ in 0..30 {
         assert!(scene.allows(&first, per_hour(100)).await);
     }
-    scene.hand.advance(Duration::from_secs(10));
+    scene.hand.advance(Duration::from_mins(1));
     first.limiter.sweep().await.unwrap();
     scene.kill(first).await;
     let second = scene.join().await;

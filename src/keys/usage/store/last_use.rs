@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use diesel::{
     QueryableByName,
     dsl::exists,
@@ -46,28 +48,44 @@ pub(in super::super) async fn write(
 #[derive(QueryableByName)]
 struct Noted {
     #[diesel(sql_type = sql_types::Uuid)]
-    #[diesel(column_name = "key_id")]
-    _key: Uuid,
+    key_id: Uuid,
+    #[diesel(sql_type = Text)]
+    action: String,
 }
 
-/// Whether a record of this may be left: one a minute and key, of all nodes together.
+/// Of which of these a record may be left: one a minute, key and action, of all nodes together. No two of them have both
+/// in common.
 pub(in super::super) async fn may_note(
     connection: &mut AsyncPgConnection,
-    key: ApiKeyId,
-    action: Action,
-    at: OffsetDateTime,
-) -> Result<bool, Fault> {
+    asked: &[(ApiKeyId, Action, OffsetDateTime)],
+) -> Result<HashSet<(ApiKeyId, Action)>, Fault> {
+    if asked.is_empty() {
+        return Ok(HashSet::new());
+    }
     let noted: Vec<Noted> = diesel::sql_query(
-        "INSERT INTO key_notices (key_id, action, at) VALUES ($1, $2, $3)
+        "INSERT INTO key_notices (key_id, action, at) SELECT * FROM unnest($1, $2, $3)
          ON CONFLICT (key_id, action) DO UPDATE SET at = excluded.at
-         WHERE key_notices.at <= excluded.at - interval '1 minute' RETURNING key_id",
+         WHERE key_notices.at <= excluded.at - interval '1 minute' RETURNING key_id, action",
     )
-    .bind::<sql_types::Uuid, _>(key.uuid())
-    .bind::<Text, _>(action.name())
-    .bind::<Timestamptz, _>(at)
+    .bind::<Array<sql_types::Uuid>, _>(asked.iter().map(|(key, ..)| key.uuid()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(
+        asked
+            .iter()
+            .map(|(_, action, _)| action.name())
+            .collect::<Vec<_>>(),
+    )
+    .bind::<Array<Timestamptz>, _>(asked.iter().map(|(.., at)| *at).collect::<Vec<_>>())
     .load(connection)
     .await?;
-    Ok(!noted.is_empty())
+    let noted: HashSet<_> = noted
+        .iter()
+        .map(|noted| (noted.key_id, noted.action.as_str()))
+        .collect();
+    Ok(asked
+        .iter()
+        .filter(|(key, action, _)| noted.contains(&(key.uuid(), action.name())))
+        .map(|(key, action, _)| (*key, *action))
+        .collect())
 }
 
 pub(in super::super) async fn was_used(
