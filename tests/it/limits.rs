@@ -2,6 +2,7 @@
 
 mod crashes;
 mod exact;
+mod many;
 mod model;
 
 use std::{num::NonZero, time::Duration};

@@ -43,6 +43,7 @@ mod model;
 mod part;
 mod pool;
 mod registry;
+mod rows;
 mod store;
 mod take;
 
@@ -64,6 +65,7 @@ use crate::{
 use model::{AllowanceId, Kind, micros};
 use pool::Means;
 use registry::Registry;
+use rows::Rows;
 
 /// Microseconds after which what nobody asks for is given back and forgotten.
 const IDLE: i64 = 60_000_000;
@@ -105,6 +107,7 @@ impl Limiter {
         let shared = Arc::new(Shared {
             means: Means {
                 db: db.clone(),
+                rows: Rows::start(db.clone()),
                 clock,
                 node,
                 term: Arc::new(term),
@@ -147,9 +150,7 @@ impl Limiter {
     pub async fn sweep(&self) -> Result<(), Fault> {
         let now = micros(self.shared.means.clock.now());
         let is_idle = |touched: i64| touched > now || now.saturating_sub(touched) >= IDLE;
-        for subject in self.shared.registry.all() {
-            self.shared.give_back_of(&subject, is_idle).await?;
-        }
+        self.shared.give_back_all(is_idle).await?;
         self.shared.registry.forget(is_idle);
         Ok(())
     }
@@ -167,10 +168,7 @@ impl Limiter {
     ///
     /// If the database is out of reach; what was not given back counts as used.
     pub async fn give_back(&self) -> Result<(), Fault> {
-        for subject in self.shared.registry.all() {
-            self.shared.give_back_of(&subject, |_| true).await?;
-        }
-        Ok(())
+        self.shared.give_back_all(|_| true).await
     }
 
     /// Gives back all, and stops hearing of other nodes: at a graceful stop, while this process is still a node. For every

@@ -19,7 +19,8 @@ use uuid::Uuid;
 use super::{
     model::{AllowanceId, micros},
     part::{Answer, Ask, Holder, Now, Part},
-    store::{self, News, Versioned},
+    rows::{Rows, Versioned, shared},
+    store::{self, News},
 };
 use crate::{
     db::Db,
@@ -35,6 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub(super) struct Means {
     pub(super) db: Db,
+    pub(super) rows: Rows,
     pub(super) clock: Clock,
     pub(super) node: Uuid,
     pub(super) term: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
@@ -121,10 +123,7 @@ impl<P: Part> Pool<P> {
         self.enqueue(means, Some(Waiting { ask, answer }));
         match answered.await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(fault)) => Err(match &*fault {
-                Fault::Unavailable(_) => Fault::unavailable(fault.to_string()),
-                Fault::Internal(_) => Fault::internal(fault.to_string()),
-            }),
+            Ok(Err(fault)) => Err(shared(&fault)),
             Err(_closed) => Err(Fault::unavailable("whoever asked for the limits was stopped")),
         }
     }
@@ -252,7 +251,11 @@ impl<P: Part> Pool<P> {
                 }
                 seen
             } else {
-                match self.replace(means, &seen, next, None).await? {
+                match means
+                    .rows
+                    .replace(self.id, seen.version, next, means.clock.now(), None)
+                    .await?
+                {
                     Some(written) => written,
                     None => continue,
                 }
@@ -278,7 +281,9 @@ impl<P: Part> Pool<P> {
                 return Ok(());
             };
             let news = News::Given(self.id);
-            if let Some(written) = self.replace(means, &seen, next, Some(&news)).await? {
+            let at = means.clock.now();
+            let replaced = means.rows.replace(self.id, seen.version, next, at, Some(&news));
+            if let Some(written) = replaced.await? {
                 self.part().given_back();
                 *known = Some(written);
                 return Ok(());
@@ -294,25 +299,8 @@ impl<P: Part> Pool<P> {
     ) -> Result<Versioned<P::Row>, Fault> {
         match known.take() {
             Some(seen) => Ok(seen),
-            None => store::read(&mut *means.db.connection().await?, &self.id).await,
+            None => means.rows.read(self.id).await,
         }
-    }
-
-    /// What is written then; None if the row is not what was seen any more.
-    async fn replace(
-        &self,
-        means: &Means,
-        seen: &Versioned<P::Row>,
-        next: P::Row,
-        news: Option<&News>,
-    ) -> Result<Option<Versioned<P::Row>>, Fault> {
-        let mut connection = means.db.connection().await?;
-        let at = means.clock.now();
-        let replaced = store::replace(&mut connection, &self.id, seen.version, &next, at, news).await?;
-        Ok(replaced.then(|| Versioned {
-            version: seen.version.saturating_add(1),
-            row: next,
-        }))
     }
 }
 

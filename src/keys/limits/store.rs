@@ -1,26 +1,34 @@
 use std::pin::pin;
 
 use diesel::{
-    ExpressionMethods as _, OptionalExtension as _, QueryDsl as _,
-    sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid},
+    ExpressionMethods as _, QueryDsl as _, QueryableByName,
+    sql_types::{Array, BigInt, Jsonb, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as _};
 use futures_util::StreamExt as _;
-use serde::{Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::model::{AllowanceId, Kind};
-use crate::{
-    db::schema::{allowances, nodes},
-    types::Fault,
-};
+use crate::{db::schema::nodes, types::Fault};
 
-/// A row as it was read or written, with its version; version 0 is none.
+/// A row as it is.
 #[derive(Clone, Debug)]
-pub(super) struct Versioned<R> {
+pub(super) struct Stored {
     pub(super) version: i64,
-    pub(super) row: R,
+    pub(super) state: serde_json::Value,
+}
+
+/// What a row shall become, if it is still what was seen.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) id: AllowanceId,
+    /// The version that was seen; 0 is none.
+    pub(super) seen: i64,
+    pub(super) state: String,
+    pub(super) at: OffsetDateTime,
+    /// What nodes are told with it, if it is not empty.
+    pub(super) news: String,
 }
 
 /// What nodes tell each other of an allowance.
@@ -33,7 +41,7 @@ pub(super) enum News {
 }
 
 impl News {
-    fn write(&self) -> String {
+    pub(super) fn write(&self) -> String {
         let id = |id: &AllowanceId| format!("{} {} {}", id.subject, id.kind.name(), id.began);
         match self {
             Self::Given(allowance) => format!("given {}", id(allowance)),
@@ -69,64 +77,101 @@ fn began(id: &AllowanceId) -> Result<OffsetDateTime, Fault> {
     OffsetDateTime::from_unix_timestamp(id.began).map_err(Fault::internal)
 }
 
-pub(super) async fn read<R: Default + DeserializeOwned>(
-    connection: &mut AsyncPgConnection,
-    id: &AllowanceId,
-) -> Result<Versioned<R>, Fault> {
-    let found: Option<(i64, serde_json::Value)> = allowances::table
-        .find((id.subject, id.kind.name(), began(id)?))
-        .select((allowances::version, allowances::state))
-        .first(connection)
-        .await
-        .optional()?;
-    match found {
-        None => Ok(Versioned {
-            version: 0,
-            row: R::default(),
-        }),
-        Some((version, state)) => Ok(Versioned {
-            version,
-            row: serde_json::from_value(state)
-                .map_err(|_malformed| Fault::inconsistent("allowances", "state", id.subject))?,
-        }),
-    }
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = BigInt)]
+    place: i64,
+    #[diesel(sql_type = BigInt)]
+    version: i64,
+    #[diesel(sql_type = Jsonb)]
+    state: serde_json::Value,
 }
 
-/// Writes what `read` became, if it is still what was read, and tells the nodes `news`. False if it is not.
-pub(super) async fn replace<R: Serialize>(
+#[derive(QueryableByName)]
+struct Done {
+    #[diesel(sql_type = BigInt)]
+    place: i64,
+}
+
+/// The rows of these, in their order. LATERAL, since a join is planned for ten rows, by reading the whole table while that
+/// is small, and the plan stays when it has grown.
+pub(super) async fn read(
     connection: &mut AsyncPgConnection,
-    id: &AllowanceId,
-    read: i64,
-    row: &R,
-    at: OffsetDateTime,
-    news: Option<&News>,
-) -> Result<bool, Fault> {
-    let state = serde_json::to_string(row).map_err(Fault::internal)?;
-    let news = news.map(News::write).unwrap_or_default();
-    let sql = if read == 0 {
-        "WITH changed AS (
+    ids: &[AllowanceId],
+) -> Result<Vec<Option<Stored>>, Fault> {
+    let found: Vec<Found> = diesel::sql_query(
+        "SELECT place, version, state
+         FROM unnest($1, $2, $3) WITH ORDINALITY AS asked (subject_id, span, began_at, place)
+         CROSS JOIN LATERAL (
+             SELECT version, state FROM allowances one
+             WHERE one.subject_id = asked.subject_id AND one.span = asked.span AND one.began_at = asked.began_at
+             LIMIT 1
+         ) found",
+    )
+    .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.subject).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(ids.iter().map(|id| id.kind.name()).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(ids.iter().map(began).collect::<Result<Vec<_>, _>>()?)
+    .load(connection)
+    .await?;
+    let mut rows = vec![None; ids.len()];
+    for Found {
+        place,
+        version,
+        state,
+    } in found
+    {
+        if let Some(slot) = index_of(place).and_then(|index| rows.get_mut(index)) {
+            *slot = Some(Stored { version, state });
+        }
+    }
+    Ok(rows)
+}
+
+/// The database counts from 1.
+fn index_of(place: i64) -> Option<usize> {
+    usize::try_from(place).ok()?.checked_sub(1)
+}
+
+/// Carries out those changes whose rows are still what was seen, and tells the nodes their news; says which. Rows are
+/// taken in one order on all nodes, so that no two wait for each other.
+pub(super) async fn replace(
+    connection: &mut AsyncPgConnection,
+    changes: &[Change],
+) -> Result<Vec<bool>, Fault> {
+    let ids = changes.iter().map(|change| &change.id);
+    let done: Vec<Done> = diesel::sql_query(
+        "WITH asked AS (
+             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY
+             AS asked (subject_id, span, began_at, seen, state, at, news, place)
+         ),
+         changed AS (
              INSERT INTO allowances (subject_id, span, began_at, version, state, changed_at)
-             VALUES ($1, $2, $3, $4 + 1, $5::jsonb, $6) ON CONFLICT DO NOTHING RETURNING 1
+             SELECT subject_id, span, began_at, seen + 1, state::jsonb, at FROM asked
+             ORDER BY subject_id, span, began_at
+             ON CONFLICT (subject_id, span, began_at) DO UPDATE SET
+                 version = excluded.version, state = excluded.state, changed_at = excluded.changed_at
+             WHERE allowances.version = excluded.version - 1
+             RETURNING subject_id, span, began_at
          )
-         SELECT CASE WHEN $7 <> '' THEN pg_notify('claviger_allowances', $7)::text END FROM changed"
-    } else {
-        "WITH changed AS (
-             UPDATE allowances SET version = version + 1, state = $5::jsonb, changed_at = $6
-             WHERE subject_id = $1 AND span = $2 AND began_at = $3 AND version = $4 RETURNING 1
-         )
-         SELECT CASE WHEN $7 <> '' THEN pg_notify('claviger_allowances', $7)::text END FROM changed"
-    };
-    let changed = diesel::sql_query(sql)
-        .bind::<SqlUuid, _>(id.subject)
-        .bind::<Text, _>(id.kind.name())
-        .bind::<Timestamptz, _>(began(id)?)
-        .bind::<BigInt, _>(read)
-        .bind::<Text, _>(state)
-        .bind::<Timestamptz, _>(at)
-        .bind::<Text, _>(news)
-        .execute(connection)
-        .await?;
-    Ok(changed == 1)
+         SELECT place, CASE WHEN news <> '' THEN pg_notify('claviger_allowances', news)::text END
+         FROM changed JOIN asked USING (subject_id, span, began_at)",
+    )
+    .bind::<Array<SqlUuid>, _>(ids.clone().map(|id| id.subject).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(ids.clone().map(|id| id.kind.name()).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(ids.map(began).collect::<Result<Vec<_>, _>>()?)
+    .bind::<Array<BigInt>, _>(changes.iter().map(|change| change.seen).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(changes.iter().map(|change| &*change.state).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(changes.iter().map(|change| change.at).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(changes.iter().map(|change| &*change.news).collect::<Vec<_>>())
+    .load(connection)
+    .await?;
+    let mut is_done = vec![false; changes.len()];
+    for Done { place } in done {
+        if let Some(slot) = index_of(place).and_then(|index| is_done.get_mut(index)) {
+            *slot = true;
+        }
+    }
+    Ok(is_done)
 }
 
 /// Those of `asked` that are alive: whose lease on the revocation log is fresh.

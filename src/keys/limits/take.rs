@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join, join_all, try_join_all};
 
 use super::{
     Limits, Shared, Span, Stand, Standing, Verdict,
@@ -24,6 +24,9 @@ struct Count {
 
 /// How often one request may ask: what it has come for may be taken by others each time, but not for ever.
 const ROUNDS: usize = 100;
+
+/// Subjects of which something is given back at the same time.
+const AT_ONCE: usize = 500;
 
 /// What memory says of all limits of a request.
 enum Decision {
@@ -226,8 +229,21 @@ impl Shared {
         })
     }
 
+    /// Gives back what `which` (by when it was last asked) picks of all, as far as it can.
+    pub(super) async fn give_back_all(&self, which: impl Fn(i64) -> bool + Sync) -> Result<(), Fault> {
+        let mut all_given = Ok(());
+        for some in self.registry.all().chunks(AT_ONCE) {
+            let mut given = Vec::with_capacity(some.len());
+            for subject in some {
+                given.push(self.give_back_of(subject, &which));
+            }
+            all_given = join_all(given).await.into_iter().fold(all_given, Result::and);
+        }
+        all_given
+    }
+
     /// Gives back all of one subject that `which` (by when it was last asked) picks.
-    pub(super) async fn give_back_of(
+    async fn give_back_of(
         &self,
         subject: &super::registry::Subject,
         which: impl Fn(i64) -> bool,
