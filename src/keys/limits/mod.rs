@@ -148,8 +148,12 @@ impl Limiter {
     ///
     /// If the database is out of reach.
     pub async fn sweep(&self) -> Result<(), Fault> {
-        let now = micros(self.shared.means.clock.now());
-        let is_idle = |touched: i64| touched > now || now.saturating_sub(touched) >= IDLE;
+        // What time it is then: whoever is asked of while this goes on is not idle. Only a clock that was set back leaves
+        // what was asked of later than now.
+        let is_idle = |touched: i64| {
+            let now = micros(self.shared.means.clock.now());
+            touched > now || now.saturating_sub(touched) >= IDLE
+        };
         self.shared.give_back_all(is_idle).await?;
         self.shared.registry.forget(is_idle);
         Ok(())

@@ -222,12 +222,13 @@ pub(super) async fn remove_over(
     let removed = diesel::sql_query(
         "DELETE FROM allowances a USING (
              SELECT subject_id, span, began_at FROM allowances, least($1, clock_timestamp()) AS now
-             WHERE (span = 'hour' AND began_at < now - interval '4 hours')
-                OR (span = 'month' AND began_at < now - interval '34 days')
-                OR (span = 'second' AND changed_at < now - interval '1 hour' AND NOT EXISTS (
-                    SELECT FROM nodes
-                    WHERE nodes.id = (state #>> '{claim,holder,node}')::uuid AND lease_until > clock_timestamp()
-                ))
+             WHERE began_at < now - interval '4 hours' AND (
+                 span = 'hour'
+                 OR (span = 'month' AND began_at < now - interval '34 days')
+                 OR (span = 'second' AND changed_at < now - interval '1 hour' AND NOT EXISTS (
+                     SELECT FROM nodes
+                     WHERE nodes.id = (state #>> '{claim,holder,node}')::uuid AND lease_until > clock_timestamp()
+                 )))
              LIMIT $2 FOR UPDATE OF allowances SKIP LOCKED
          ) over
          WHERE a.subject_id = over.subject_id AND a.span = over.span AND a.began_at = over.began_at",
