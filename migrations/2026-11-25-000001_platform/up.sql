@@ -78,6 +78,7 @@ CREATE INDEX api_keys_successor ON api_keys (successor_id) WHERE successor_id IS
 
 CREATE TABLE regenerated_values (
     mac bytea PRIMARY KEY,
+    pepper_id integer NOT NULL,
     key_id uuid NOT NULL REFERENCES api_keys ON DELETE CASCADE,
     ended_at timestamptz NOT NULL
 );
@@ -117,9 +118,11 @@ CREATE TABLE idempotent_requests (
     idempotency_key text NOT NULL,
     request_digest bytea NOT NULL,
     made text NOT NULL,
+    salt bytea NOT NULL,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (caller, idempotency_key)
 );
+COMMENT ON COLUMN idempotent_requests.salt IS 'Of what this request derives: the same Idempotency-Key, used again when this row is gone, derives something else.';
 CREATE INDEX idempotent_requests_age ON idempotent_requests (created_at);
 
 -- Limits: what is used of each allowance, and what each node holds of it beyond that.

@@ -240,6 +240,7 @@ diesel::table! {
         idempotency_key -> Text,
         request_digest -> Binary,
         made -> Text,
+        salt -> Binary,
         created_at -> Timestamptz,
     }
 }
@@ -341,6 +342,7 @@ diesel::table! {
 diesel::table! {
     regenerated_values (mac) {
         mac -> Binary,
+        pepper_id -> Integer,
         key_id -> Uuid,
         ended_at -> Timestamptz,
     }

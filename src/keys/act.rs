@@ -73,6 +73,11 @@ pub enum KeyError {
         "the app has {0} live keys already, the most that keys.per_app allows: revoke or rotate one of them, or raise it"
     )]
     TooMany(u32),
+    #[error(
+        "the app has {0} keys that are good already, with those that were rotated, twice what keys.per_app allows: \
+         retire some that were rotated"
+    )]
+    TooManyOnTheirWayOut(u32),
     /// Something of what was asked for cannot stand; names the field.
     #[error("{problem}")]
     Unsound { field: &'static str, problem: String },
@@ -137,6 +142,14 @@ pub(super) fn no_app(error: KeyError) -> KeyError {
     }
 }
 
+/// Whoever asked for a key and not for its app is told so.
+pub(super) fn no_key(error: KeyError) -> KeyError {
+    match error {
+        KeyError::NoApp => KeyError::NotFound,
+        other => other,
+    }
+}
+
 /// The app that keys are made in, held, if the asker may make them there.
 pub(super) async fn held_app(
     connection: &mut AsyncPgConnection,
@@ -170,6 +183,15 @@ impl Keys {
             .map_err(no_app)?;
         let found = accounts::app(&mut connection, app).await?;
         found.map(|app| app.account_id).ok_or(KeyError::NoApp)
+    }
+
+    /// Ends an act that found all done as it was asked for. Whoever did it may still be waiting until every node knows, and
+    /// nobody is told sooner that it is done.
+    pub(super) async fn settle_others(&self, mut transaction: crate::db::Transaction) -> Result<(), Fault> {
+        let others = self.revocations.recorded_so_far(&mut transaction).await?;
+        transaction.commit().await?;
+        self.revocations.settle(others).await;
+        Ok(())
     }
 
     /// Ends an act that changed or revoked keys: when this returns, no node answers from an older copy.

@@ -2,7 +2,7 @@
 
 use super::{
     ApiKey, Asker, KeyError, Keys, Settings,
-    act::permit,
+    act::{held_app, no_key, permit},
     create::{check_end, check_limits, check_scopes, of_family},
     store,
 };
@@ -31,6 +31,12 @@ impl Keys {
     ) -> Result<ApiKey, KeyError> {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
+        // The app first, as whoever changes what its keys may have takes it.
+        let app = store::key(&mut transaction, id)
+            .await?
+            .and_then(|key| key.app_id)
+            .ok_or(KeyError::NotFound)?;
+        let policy = held_app(&mut transaction, &asker, app).await.map_err(no_key)?;
         let was = self.held(&mut transaction, id, &asker).await?;
         if version.is_some_and(|version| version != was.version()) {
             return Err(KeyError::Changed);
@@ -38,13 +44,10 @@ impl Keys {
         let mut key = was.clone();
         change(&mut key.settings);
         if key.settings == was.settings {
+            self.settle_others(transaction).await?;
             return Ok(was);
         }
         if key.settings.scopes != was.settings.scopes {
-            let app = was.app_id.ok_or(KeyError::NotFound)?;
-            let policy = store::policy(&mut transaction, app)
-                .await?
-                .ok_or(KeyError::NotFound)?;
             let held = scopes::held(&mut transaction, &key.settings.scopes).await?;
             let family = self.family(&key.family)?;
             // What an operator gave it stays, whoever changes the rest.
@@ -57,6 +60,17 @@ impl Keys {
         }
         if key.settings.expires_at != was.settings.expires_at {
             check_end(key.settings.expires_at, now)?;
+            let sooner = match (key.settings.expires_at, was.settings.expires_at) {
+                (Some(end), Some(before)) => end < before,
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            if was.successor_id.is_some() && !sooner {
+                return Err(KeyError::unsound(
+                    "expires_at",
+                    "the key was rotated: it may end sooner, and not later",
+                ));
+            }
         }
         check_limits(&key.settings.limits)?;
         let changed_at = was.next_version(now);

@@ -7,7 +7,9 @@ use super::{
     ApiKey, AppPolicy, Asker, KeyError, KeyKind, Keys, Made, Once, OwnLimits, Settings,
     act::held_app,
     coverage::{covers, missing},
-    format, store,
+    format,
+    once::{Entered, Seed},
+    store,
 };
 use crate::{
     audit::{Action, Subject},
@@ -49,9 +51,10 @@ impl Keys {
     ) -> Result<Made, KeyError> {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
-        if let Some(made) = self.first_time(&mut transaction, once, id, &asker).await? {
-            return Ok(made);
-        }
+        let seed = match self.enter(&mut transaction, once, &id.to_string()).await? {
+            Entered::First(seed) => seed,
+            Entered::Before { made, seed } => return self.again(transaction, &made, &seed, &asker).await,
+        };
         let policy = held_app(&mut transaction, &asker, new.app).await?;
         let family = self.family(&new.family)?;
         fits(new.environment, family, &policy)?;
@@ -64,7 +67,7 @@ impl Keys {
         check_end(new.expires_at, now)?;
         check_limits(&new.limits)?;
         let made = self
-            .insert(&mut transaction, id, new, wanted, &policy, once, asker)
+            .insert(&mut transaction, id, new, wanted, &policy, &seed, asker)
             .await?;
         transaction.commit().await?;
         Ok(made)
@@ -79,12 +82,12 @@ impl Keys {
         new: &NewKey,
         scopes: ScopeSet,
         policy: &AppPolicy,
-        once: Option<&Once>,
+        seed: &Seed,
         asker: Asker<'_>,
     ) -> Result<Made, KeyError> {
         let now = self.clock.now();
         let family = self.family(&new.family)?;
-        let body = self.body(once)?;
+        let body = self.body(seed)?;
         let (value, hint) = format::compose(family, new.kind, new.environment, body.as_slice());
         let key = ApiKey {
             id,
@@ -191,7 +194,7 @@ pub(super) fn of_family(family: &Family, asker: &Asker<'_>) -> ScopeSet {
         .collect()
 }
 
-fn fits(environment: Environment, family: &Family, policy: &AppPolicy) -> Result<(), KeyError> {
+pub(super) fn fits(environment: Environment, family: &Family, policy: &AppPolicy) -> Result<(), KeyError> {
     if !family.environments.contains(&environment) {
         return Err(KeyError::unsound(
             "environment",
@@ -258,11 +261,23 @@ pub(super) fn check_scopes(
     Ok(())
 }
 
+/// The longest that a key with an end is made for.
+const LONGEST: time::Duration = time::Duration::days(36_525);
+
 pub(super) fn check_end(end: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<(), KeyError> {
-    match end {
-        Some(end) if end <= now => Err(KeyError::unsound("expires_at", "the end is in the past")),
-        Some(_) | None => Ok(()),
+    let Some(end) = end else {
+        return Ok(());
+    };
+    if end <= now {
+        return Err(KeyError::unsound("expires_at", "the end is in the past"));
     }
+    if end - now > LONGEST {
+        return Err(KeyError::unsound(
+            "expires_at",
+            "the end is at most 100 years away: leave it out for a key that does not end",
+        ));
+    }
+    Ok(())
 }
 
 /// Whether limits are ones that can be counted, and told in a header (RFC 9651 §3.3.1).

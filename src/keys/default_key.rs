@@ -1,7 +1,9 @@
 //! One key for everybody who signs up, where the configuration asks for it. A trigger of the database makes its slot with
 //! the person; the key is made when they first look at it, and shown then.
 
-use super::{ApiKey, Asker, KeyError, KeyKind, Keys, Made, NewKey, OwnLimits, Reach, act::held_app, store};
+use super::{
+    ApiKey, Asker, KeyError, KeyKind, Keys, Made, NewKey, OwnLimits, Reach, act::held_app, once::Seed, store,
+};
 use crate::{
     accounts,
     types::{ApiKeyId, DisplayName, Environment, Fault, UserId},
@@ -75,7 +77,7 @@ impl Keys {
             .collect();
         let id = ApiKeyId::new(&self.clock, &self.entropy);
         let made = self
-            .insert(&mut transaction, id, &new, scopes, &policy, None, asker)
+            .insert(&mut transaction, id, &new, scopes, &policy, &Seed::Drawn, asker)
             .await?;
         // Of two who look at once, one takes the slot.
         if !store::take_default_key(&mut transaction, user, id).await? {

@@ -1,12 +1,18 @@
 //! A key in the query of a URL, where logs, histories and referrers keep it: it counts as leaked.
 
+use std::{
+    collections::HashMap,
+    sync::{MutexGuard, PoisonError},
+};
+
 use time::OffsetDateTime;
 
-use super::{ApiKey, Asker, KeyError, Keys, Leak, RevokedBecause, store};
+use super::{ApiKey, Keys, Leak, RevokedBecause, revoke::revoke_in, store};
 use crate::{
     accounts::{self, Role},
     audit::{Action, Actor, By, Subject},
     identity::{self, Letter},
+    revocation,
     types::{ApiKeyId, ClientContext, Fault, UserId},
 };
 
@@ -32,20 +38,41 @@ impl Keys {
             return Ok(());
         };
         let now = self.clock.now();
-        if !self.is_to_be_warned(key.id, now) {
+        let revokes = self.config.keys.revoke_in_query;
+        let warns = self.is_to_be_warned(key.id, now);
+        if !warns && !revokes {
             return Ok(());
         }
-        let revokes = self.config.keys.revoke_in_query;
+        let told = self.tell_of_query(key.id, path, context, warns).await;
+        if told.is_err() && warns {
+            // It is for the next one that comes.
+            self.warned().remove(&key.id);
+        }
+        told
+    }
+
+    async fn tell_of_query(
+        &self,
+        id: ApiKeyId,
+        path: &str,
+        context: &ClientContext,
+        warns: bool,
+    ) -> Result<(), Fault> {
+        let now = self.clock.now();
         let by = By {
             actor: Actor::System,
             context: Some(context),
             operator: false,
         };
         let mut transaction = self.db.begin().await?;
-        let Some(whole) = store::key(&mut transaction, key.id).await? else {
+        let Some(key) = store::held(&mut transaction, id).await? else {
             return Ok(());
         };
-        by.done(now, Action::KeyLeaked, Subject::ApiKey(key.id))
+        let revokes = self.config.keys.revoke_in_query && key.revoked.is_none();
+        if !warns && !revokes {
+            return self.settle_others(transaction).await;
+        }
+        by.done(now, Action::KeyLeaked, Subject::ApiKey(id))
             .account(key.account_id)
             .detail("sent_in_query_of", path)
             .detail("revoked", revokes)
@@ -56,41 +83,41 @@ impl Keys {
             url: Some(path),
             revoked: revokes,
         };
-        self.tell(&mut transaction, whole.leaked(&leak, now)).await?;
-        transaction.commit().await?;
+        self.tell(&mut transaction, key.leaked(&leak, now)).await?;
         if revokes {
-            let asker = Asker {
+            let means = (&self.clock, &self.entropy);
+            let reason = RevokedBecause::InQuery;
+            revoke_in(
+                &mut transaction,
+                means,
+                std::slice::from_ref(&key),
+                reason,
+                now,
                 by,
-                reach: super::Reach::App(key.app_id),
-            };
-            match self
-                .take_back(key.id, RevokedBecause::InQuery, asker, |_, _| Ok(()))
-                .await
-            {
-                Ok(_) => {}
-                Err(KeyError::Fault(fault)) => return Err(fault),
-                // It is gone already.
-                Err(error) => tracing::debug!(%error, key = %key.id, "a key in a query is not revoked"),
-            }
+            )
+            .await?;
+            self.commit(transaction, &[revocation::Subject::ApiKey(id)], reason.into())
+                .await?;
+        } else {
+            transaction.commit().await?;
         }
-        self.warn_owners(&whole, path, revokes).await
+        self.warn_owners(&key, path, revokes).await
+    }
+
+    fn warned(&self) -> MutexGuard<'_, HashMap<ApiKeyId, OffsetDateTime>> {
+        self.warned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_to_be_warned(&self, key: ApiKeyId, now: OffsetDateTime) -> bool {
-        let mut warned = self
-            .warned
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut warned = self.warned();
         if warned.len() >= MOST {
             warned.retain(|_, at| now - *at < WARN_EVERY);
         }
-        let last = warned.insert(key, now);
-        last.is_none_or(|last| {
-            now - last >= WARN_EVERY || {
-                warned.insert(key, last);
-                false
-            }
-        })
+        let is_new = warned.get(&key).is_none_or(|last| now - *last >= WARN_EVERY);
+        if is_new {
+            warned.insert(key, now);
+        }
+        is_new
     }
 
     async fn warn_owners(&self, key: &ApiKey, path: &str, revoked: bool) -> Result<(), Fault> {

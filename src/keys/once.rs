@@ -34,31 +34,57 @@ pub struct Made {
 }
 
 /// As many bytes as the longest body takes.
-pub(super) type Body = Zeroizing<[u8; 64]>;
+type Body = Zeroizing<[u8; 64]>;
+
+/// Whether a request came before, where one of its kind may come twice.
+pub enum Entered {
+    /// The first time. What it makes is made of this.
+    First(Seed),
+    /// What the first one made.
+    Before { made: String, seed: Seed },
+}
+
+/// What the body of a new key is made of.
+#[derive(Debug)]
+pub enum Seed {
+    /// Nothing: it is drawn.
+    Drawn,
+    /// The request, in its message. Its salt is forgotten with it: an `Idempotency-Key` that is used again after that
+    /// makes another value.
+    Request(Vec<u8>),
+}
+
+/// Of a request whose value may have to be made again.
+pub(super) type Salt = [u8; 16];
 
 impl Once {
-    /// What a body is derived from, in two halves: an HMAC has half as many bytes.
-    fn message(&self, half: u8) -> Vec<u8> {
-        let mut message = Vec::with_capacity(self.caller.len() + self.key.len() + 3);
+    fn seed(&self, salt: &[u8]) -> Seed {
+        let mut message = Vec::new();
         for part in [&self.caller, &self.key] {
             message.extend(part.as_bytes());
             message.push(0);
         }
-        message.push(half);
-        message
+        message.extend(salt);
+        Seed::Request(message)
     }
+}
+
+/// What a body is derived from, in two halves: an HMAC has half as many bytes.
+fn halves(message: &[u8]) -> [Vec<u8>; 2] {
+    [0, 1].map(|half| [message, &[half]].concat())
 }
 
 impl Keys {
     /// The body of a new key.
-    pub(super) fn body(&self, once: Option<&Once>) -> Result<Body, Fault> {
-        let Some(once) = once else {
+    pub(super) fn body(&self, seed: &Seed) -> Result<Body, Fault> {
+        let Seed::Request(message) = seed else {
             return Ok(Zeroizing::new(self.entropy.bytes()));
         };
         let mut body = Zeroizing::new([0; 64]);
+        let [first, second] = halves(message);
         let halves = [
-            self.keyring.mac(Purpose::ApiKeyBody, &once.message(0))?,
-            self.keyring.mac(Purpose::ApiKeyBody, &once.message(1))?,
+            self.keyring.mac(Purpose::ApiKeyBody, &first)?,
+            self.keyring.mac(Purpose::ApiKeyBody, &second)?,
         ];
         for (to, from) in body.iter_mut().zip(halves.iter().flat_map(|half| half.tag)) {
             *to = from;
@@ -66,7 +92,34 @@ impl Keys {
         Ok(body)
     }
 
-    /// Enters a request that may come again as having made `made`; what the first one made, if this is not the first.
+    /// Enters a request that may come again as having made `made`.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::OtherRequest`] if the first one asked for something else.
+    pub async fn enter(
+        &self,
+        transaction: &mut Transaction,
+        once: Option<&Once>,
+        made: &str,
+    ) -> Result<Entered, KeyError> {
+        let Some(once) = once else {
+            return Ok(Entered::First(Seed::Drawn));
+        };
+        let salt: Salt = self.entropy.bytes();
+        let now = self.clock.now();
+        let first = store::enter_request(transaction, once, made, salt, now).await?;
+        match first {
+            None => Ok(Entered::First(once.seed(&salt))),
+            Some(first) if same(&first.request_digest, &once.digest) => Ok(Entered::Before {
+                seed: once.seed(&first.salt),
+                made: first.made,
+            }),
+            Some(_) => Err(KeyError::OtherRequest),
+        }
+    }
+
+    /// What the first one made, if this is not the first.
     ///
     /// # Errors
     ///
@@ -77,49 +130,43 @@ impl Keys {
         once: Option<&Once>,
         made: &str,
     ) -> Result<Option<String>, KeyError> {
-        let Some(once) = once else {
-            return Ok(None);
-        };
-        let now = self.clock.now();
-        let first =
-            store::enter_request(transaction, &once.caller, &once.key, &once.digest, made, now).await?;
-        match first {
-            None => Ok(None),
-            Some((digest, made)) if same(&digest, &once.digest) => Ok(Some(made)),
-            Some(_) => Err(KeyError::OtherRequest),
+        match self.enter(transaction, once, made).await? {
+            Entered::First(_) => Ok(None),
+            Entered::Before { made, .. } => Ok(Some(made)),
         }
     }
 
-    /// The same for what makes a key: the answer of the first one, if the asker may still make keys there. Whoever was
-    /// removed from the account meanwhile gets no value again.
-    pub(super) async fn first_time(
+    /// The answer of the first one for what made a key, if the asker may still make keys there. Whoever was removed from the
+    /// account meanwhile gets no value again.
+    pub(super) async fn again(
         &self,
-        transaction: &mut Transaction,
-        once: Option<&Once>,
-        made: ApiKeyId,
+        mut transaction: Transaction,
+        made: &str,
+        seed: &Seed,
         asker: &Asker<'_>,
-    ) -> Result<Option<Made>, KeyError> {
-        let made = self.made_before(transaction, once, &made.to_string()).await?;
-        let (Some(made), Some(once)) = (made, once) else {
-            return Ok(None);
-        };
+    ) -> Result<Made, KeyError> {
         let id: ApiKeyId = made.parse().map_err(Fault::from)?;
-        let key = store::key(transaction, id).await?.ok_or(KeyError::NotFound)?;
+        let key = store::key(&mut transaction, id)
+            .await?
+            .ok_or(KeyError::NotFound)?;
         let app = key.app_id.ok_or(KeyError::NotFound)?;
-        permit(transaction, asker, app, Some(Permission::WriteKeys)).await?;
-        let value = self.value_again(&key, once);
-        Ok(Some(Made {
+        permit(&mut transaction, asker, app, Some(Permission::WriteKeys)).await?;
+        let value = self.value_again(&key, seed);
+        self.settle_others(transaction).await?;
+        Ok(Made {
             key,
             value,
             again: true,
-        }))
+        })
     }
 
     /// The value that the first request made, if the key still has it.
-    fn value_again(&self, key: &ApiKey, once: &Once) -> Option<Token> {
+    fn value_again(&self, key: &ApiKey, seed: &Seed) -> Option<Token> {
+        let Seed::Request(message) = seed else {
+            return None;
+        };
         let family = self.config.keys.families.get(&key.family)?;
-        let first = self.keyring.macs(Purpose::ApiKeyBody, &once.message(0));
-        let second = self.keyring.macs(Purpose::ApiKeyBody, &once.message(1));
+        let [first, second] = halves(message).map(|half| self.keyring.macs(Purpose::ApiKeyBody, &half));
         first.iter().zip(&second).find_map(|(first, second)| {
             let body = Zeroizing::new([first.tag, second.tag].concat());
             let (value, _) = format::compose(family, key.kind, key.environment, &body);

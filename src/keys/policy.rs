@@ -88,7 +88,7 @@ impl Keys {
         let unique: BTreeSet<_> = policy.environments.iter().copied().collect();
         policy.environments = unique.into_iter().collect();
         if policy == was {
-            transaction.commit().await?;
+            self.settle_others(transaction).await?;
             return Ok(was);
         }
         if policy.environments.is_empty() {
@@ -180,10 +180,14 @@ impl Keys {
         now: OffsetDateTime,
     ) -> Result<usize, KeyError> {
         let mut narrowed = 0;
-        for key in store::by_app(transaction, policy.app_id, None, i64::MAX).await? {
-            if key.revoked.is_some() {
-                continue;
-            }
+        let live: Vec<_> = store::by_app(transaction, policy.app_id, None, i64::MAX)
+            .await?
+            .iter()
+            .filter(|key| key.revoked.is_none())
+            .map(|key| key.id)
+            .collect();
+        // Held, and read as they are then: a scope that goes from the catalogue goes from them too, without their app.
+        for key in store::held_all(transaction, &live).await? {
             let of_family = self.scopes_of_family(&key.family);
             let kept: ScopeSet = key
                 .settings

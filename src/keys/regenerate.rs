@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Asker, KeyError, Keys, Made, Once, format, store};
+use super::{Asker, KeyError, Keys, Made, Once, format, once::Entered, store};
 use crate::{
     audit::{Action, Subject},
     crypto::Purpose,
@@ -25,12 +25,16 @@ impl Keys {
     ) -> Result<Made, KeyError> {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
-        if let Some(made) = self.first_time(&mut transaction, once, id, &asker).await? {
-            return Ok(made);
-        }
+        let seed = match self.enter(&mut transaction, once, &id.to_string()).await? {
+            Entered::First(seed) => seed,
+            Entered::Before { made, seed } => return self.again(transaction, &made, &seed, &asker).await,
+        };
         let was = self.held(&mut transaction, id, &asker).await?;
+        if let Some(successor) = was.successor_id {
+            return Err(KeyError::Rotated(successor));
+        }
         let family = self.family(&was.family)?;
-        let body = self.body(once)?;
+        let body = self.body(&seed)?;
         let (value, hint) = format::compose(family, was.kind, was.environment, body.as_slice());
         let mac = self.keyring.mac(Purpose::ApiKey, value.expose().as_bytes())?;
         let changed_at = was.next_version(now);

@@ -69,10 +69,7 @@ impl Keys {
         let app = key.app_id.ok_or(KeyError::NotFound)?;
         permit(&mut transaction, &asker, app, Some(Permission::WriteKeys)).await?;
         if key.revoked.is_some() {
-            // Whoever did it may still be waiting until no node takes the key; nobody is told sooner that it is done.
-            let others = self.revocations.recorded_so_far(&mut transaction).await?;
-            drop(transaction);
-            self.revocations.settle(others).await;
+            self.settle_others(transaction).await?;
             return Ok(key);
         }
         may(&key, now)?;

@@ -4,7 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{ApiKey, Asker, KeyError, Keys, Made, Once, act::held_app, format, store};
+use super::{
+    ApiKey, Asker, KeyError, Keys, Made, Once,
+    act::{held_app, no_key},
+    create::fits,
+    format,
+    once::Entered,
+    store,
+};
 use crate::{
     audit::{Action, Subject},
     crypto::Purpose,
@@ -50,32 +57,30 @@ impl Keys {
             ));
         }
         let mut transaction = self.db.begin().await?;
-        if let Some(made) = self
-            .first_time(&mut transaction, once, successor_id, &asker)
-            .await?
-        {
-            return Ok(made);
-        }
+        let made = successor_id.to_string();
+        let seed = match self.enter(&mut transaction, once, &made).await? {
+            Entered::First(seed) => seed,
+            Entered::Before { made, seed } => return self.again(transaction, &made, &seed, &asker).await,
+        };
         // The app first, as whoever makes a key takes it.
         let app = store::key(&mut transaction, id)
             .await?
             .and_then(|key| key.app_id)
             .ok_or(KeyError::NotFound)?;
-        held_app(&mut transaction, &asker, app)
-            .await
-            .map_err(|error| match error {
-                KeyError::NoApp => KeyError::NotFound,
-                other => other,
-            })?;
+        let policy = held_app(&mut transaction, &asker, app).await.map_err(no_key)?;
         let was = self.held(&mut transaction, id, &asker).await?;
         if let Some(successor) = was.successor_id {
             return Err(KeyError::Rotated(successor));
         }
         let family = self.family(&was.family)?;
-        let body = self.body(once)?;
+        fits(was.environment, family, &policy)?;
+        let body = self.body(&seed)?;
         let (value, hint) = format::compose(family, was.kind, was.environment, body.as_slice());
         let mut settings = was.settings.clone();
-        settings.expires_at = was.settings.expires_at.map(|end| now + (end - was.created_at));
+        settings.expires_at = was
+            .settings
+            .expires_at
+            .map(|end| now.checked_add(end - was.created_at).unwrap_or(end));
         let key = ApiKey {
             id: successor_id,
             settings,
@@ -89,6 +94,11 @@ impl Keys {
         };
         if !store::insert(&mut transaction, &key, &asker.name()).await? {
             return Err(KeyError::Again);
+        }
+        let most = self.config.keys.per_app;
+        let usable = store::count_usable(&mut transaction, app, now).await?;
+        if usable > 2 * i64::from(most) {
+            return Err(KeyError::TooManyOnTheirWayOut(2 * most));
         }
         let ends_at = match overlap {
             Overlap::For(length) => {

@@ -10,8 +10,8 @@ pub(super) use default_key::{configure_default_key, default_key, take_default_ke
 pub(super) use leaked::by_values;
 pub(super) use policy::{change_policy, drop_publishable_scope, drop_scope, held_policy, policy};
 pub(super) use read::{
-    Found, FoundApp, by_account, by_app, count_live, count_live_by_app, ending, former, held, held_all, key,
-    keys, live_by_macs, usable,
+    Found, FoundApp, by_account, by_app, count_live, count_live_by_app, count_usable, ending, former, held,
+    held_all, key, keys, live_by_macs, usable,
 };
 pub(super) use told::{enter_reached, forget_reached, take_reminders};
 
@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::{
     model::{ApiKey, OwnLimits, RevokedBecause, Settings},
+    once::{Once, Salt},
     remind,
 };
 use crate::{
@@ -168,6 +169,7 @@ pub(super) async fn regenerate(
     diesel::insert_into(regenerated_values::table)
         .values((
             regenerated_values::mac.eq(was.mac.tag.as_slice()),
+            regenerated_values::pepper_id.eq(was.mac.key_id.0),
             regenerated_values::key_id.eq(was.id.uuid()),
             regenerated_values::ended_at.eq(now),
         ))
@@ -225,22 +227,30 @@ pub(super) async fn revoke(
     Ok(revoked.into_iter().map(ApiKeyId::from_uuid).collect())
 }
 
-/// What a request with that `Idempotency-Key` made, and the digest of what it asked for; none if it is the first, which is
-/// then entered as having made `made`.
+/// A request that came before.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = idempotent_requests, check_for_backend(diesel::pg::Pg))]
+pub(super) struct FirstRequest {
+    pub(super) request_digest: Vec<u8>,
+    pub(super) made: String,
+    pub(super) salt: Vec<u8>,
+}
+
+/// The first request with that `Idempotency-Key`; none if this is the first, which is then entered as having made `made`.
 pub(super) async fn enter_request(
     connection: &mut AsyncPgConnection,
-    caller: &str,
-    idempotency_key: &str,
-    digest: &[u8],
+    once: &Once,
     made: &str,
+    salt: Salt,
     now: OffsetDateTime,
-) -> Result<Option<(Vec<u8>, String)>, Fault> {
+) -> Result<Option<FirstRequest>, Fault> {
     let entered = diesel::insert_into(idempotent_requests::table)
         .values((
-            idempotent_requests::caller.eq(caller),
-            idempotent_requests::idempotency_key.eq(idempotency_key),
-            idempotent_requests::request_digest.eq(digest),
+            idempotent_requests::caller.eq(&once.caller),
+            idempotent_requests::idempotency_key.eq(&once.key),
+            idempotent_requests::request_digest.eq(once.digest.as_slice()),
             idempotent_requests::made.eq(made),
+            idempotent_requests::salt.eq(salt.as_slice()),
             idempotent_requests::created_at.eq(now),
         ))
         .on_conflict_do_nothing()
@@ -250,8 +260,8 @@ pub(super) async fn enter_request(
         return Ok(None);
     }
     let first = idempotent_requests::table
-        .find((caller, idempotency_key))
-        .select((idempotent_requests::request_digest, idempotent_requests::made))
+        .find((&once.caller, &once.key))
+        .select(FirstRequest::as_select())
         .first(connection)
         .await?;
     Ok(Some(first))

@@ -248,6 +248,10 @@ impl Keys {
         let (Some(app_id), Some(app)) = (key.app_id, app) else {
             return Ok(Found::Revoked(owner));
         };
+        // Nobody takes keys of an environment that the app may not have any more.
+        if !app.environments.contains(&key.environment) {
+            return Ok(Found::Revoked(owner));
+        }
         if let Ok(current) = current {
             self.rehash(&mut connection, &key, current).await?;
             drop(connection);

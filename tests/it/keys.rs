@@ -1,5 +1,6 @@
 //! API keys: made, judged, rotated, taken back; by the interface, the command line's acts and introspection.
 
+mod bounds;
 mod callers;
 mod life;
 mod nodes;
@@ -202,6 +203,10 @@ pub fn new_key(app: AppId) -> NewKey {
 
 pub fn set(scopes: &str) -> ScopeSet {
     scopes.parse().unwrap()
+}
+
+pub fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap().to_owned()
 }
 
 pub fn code(answer: &Value) -> String {

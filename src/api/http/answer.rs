@@ -126,6 +126,7 @@ impl From<KeyError> for ApiError {
             },
             KeyError::Changed => Self::PreconditionFailed,
             KeyError::TooMany(_)
+            | KeyError::TooManyOnTheirWayOut(_)
             | KeyError::Over(_)
             | KeyError::Rotated(_)
             | KeyError::NotRotated

@@ -201,6 +201,9 @@ pub(super) async fn tell_in_header(
     Ok(response)
 }
 
+/// Access tokens act for people and services that are real, whatever their app tries out with its keys.
+const OF_TOKENS: Environment = Environment::Live;
+
 async fn by_token(
     authority: &Authority,
     credential: &str,
@@ -215,6 +218,10 @@ async fn by_token(
         .and_then(|scope| coverage::missing(&token.scopes, scope))
     {
         return Err(ApiError::InsufficientScope(missing.clone()));
+    }
+    if let Some(wanted) = required.environment.filter(|wanted| *wanted != OF_TOKENS) {
+        let is = OF_TOKENS;
+        return Err(ApiError::WrongEnvironment { is, wanted });
     }
     let mut answer = HttpResponse::Ok();
     identify(

@@ -83,6 +83,7 @@ pub(super) fn refused(error: KeyError) -> Failure {
         KeyError::Forbidden => Failure::Forbidden,
         KeyError::Fault(fault) => fault.into(),
         KeyError::TooMany(_)
+        | KeyError::TooManyOnTheirWayOut(_)
         | KeyError::Unsound { .. }
         | KeyError::Over(_)
         | KeyError::Rotated(_)

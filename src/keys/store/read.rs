@@ -13,7 +13,7 @@ use crate::{
     crypto::{KeyId, Mac},
     db::schema::{accounts, api_keys, apps},
     keys::model::{ApiKey, OwnLimits, RevokedBecause, Settings},
-    types::{AccountId, ApiKeyId, AppId, Fault, ScopeSet},
+    types::{AccountId, ApiKeyId, AppId, Environment, Fault, ScopeSet},
 };
 
 #[derive(Queryable, Selectable)]
@@ -299,6 +299,21 @@ pub(in crate::keys) async fn count_live(
         .await?)
 }
 
+/// Keys of an app that are good, with those that were rotated.
+pub(in crate::keys) async fn count_usable(
+    connection: &mut AsyncPgConnection,
+    app: AppId,
+    now: OffsetDateTime,
+) -> Result<i64, Fault> {
+    Ok(api_keys::table
+        .filter(api_keys::app_id.eq(app.uuid()))
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)))
+        .count()
+        .get_result(connection)
+        .await?)
+}
+
 pub(in crate::keys) async fn count_live_by_app(
     connection: &mut AsyncPgConnection,
     account: AccountId,
@@ -326,6 +341,7 @@ pub(in crate::keys) struct Found {
 }
 
 pub(in crate::keys) struct FoundApp {
+    pub(in crate::keys) environments: Vec<Environment>,
     pub(in crate::keys) tier: String,
     pub(in crate::keys) networks: Vec<IpNet>,
     pub(in crate::keys) account_monthly_limit: Option<NonZeroU64>,
@@ -335,14 +351,14 @@ pub(in crate::keys) async fn live_by_macs(
     connection: &mut AsyncPgConnection,
     macs: &[Mac],
 ) -> Result<Option<Found>, Fault> {
-    type AppRow = Option<(String, Vec<String>)>;
+    type AppRow = Option<(Vec<String>, String, Vec<String>)>;
     let tags: Vec<Vec<u8>> = macs.iter().map(|mac| mac.tag.to_vec()).collect();
     let row: Option<(Row, AppRow, Option<i64>)> = api_keys::table
         .left_join(apps::table.left_join(accounts::table))
         .filter(api_keys::mac.eq_any(tags))
         .select((
             Row::as_select(),
-            (apps::tier, apps::allowed_networks).nullable(),
+            (apps::environments, apps::tier, apps::allowed_networks).nullable(),
             accounts::monthly_limit.nullable(),
         ))
         .first(connection)
@@ -353,11 +369,15 @@ pub(in crate::keys) async fn live_by_macs(
     };
     let key = ApiKey::try_from(row)?;
     let app = app
-        .map(|(tier, allowed)| {
+        .map(|(environments, tier, allowed)| {
+            let bad = |column: &str| Fault::inconsistent("apps", column, key.id);
+            let environments = environments.iter().map(|name| name.parse());
             Ok::<_, Fault>(FoundApp {
+                environments: environments
+                    .collect::<Result<_, _>>()
+                    .map_err(|_cause| bad("environments"))?,
                 tier,
-                networks: networks(&allowed)
-                    .ok_or_else(|| Fault::inconsistent("apps", "allowed_networks", key.id))?,
+                networks: networks(&allowed).ok_or_else(|| bad("allowed_networks"))?,
                 account_monthly_limit: limit
                     .and_then(|limit| u64::try_from(limit).ok())
                     .and_then(NonZeroU64::new),

@@ -3,11 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Answer, World, another_app};
-
-fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap().to_owned()
-}
+use super::{Answer, World, another_app, text};
 
 #[tokio::test]
 async fn a_key_manages_the_keys_of_its_own_app() {
