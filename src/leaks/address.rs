@@ -11,7 +11,11 @@ const LONG_ENOUGH: usize = 16;
 
 /// An address as it can be kept and shown; none if nothing is left of it.
 pub(super) fn presentable(address: &str, token: &str, formats: &Formats) -> Option<String> {
-    let visible: String = address.chars().filter(|c| !c.is_control()).collect();
+    let visible: String = address
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(8 * LONGEST)
+        .collect();
     let plain = without_user(visible.trim());
     let kept: String = before_credentials(&plain, token, formats)
         .chars()
@@ -70,9 +74,10 @@ fn is_credential(text: &str, place: usize, beginning: &str) -> bool {
     let inside = before.chars().next_back().is_some_and(char::is_alphanumeric);
     let length = rest
         .chars()
+        .take(LONG_ENOUGH)
         .take_while(|c| c.is_ascii_alphanumeric() || "_-+/=.".contains(*c))
         .count();
-    !inside && length >= LONG_ENOUGH
+    !inside && length == LONG_ENOUGH
 }
 
 #[cfg(test)]

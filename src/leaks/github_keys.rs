@@ -86,19 +86,22 @@ impl GithubKeys {
         let now = self.clock.now();
         let lately = |at: Option<OffsetDateTime>| at.is_some_and(|at| now - at < PAUSE);
         // Somebody else may have asked while this one waited.
-        match self.known(id) {
+        let again = match self.known(id) {
             Known::Key(key) => return Ok(Some(key)),
             Known::NotListed if lately(asking.looked_again) => return Ok(None),
-            // The first look is not counted here: a key that GitHub begins to use just after it must be found.
-            Known::NotListed => asking.looked_again = Some(now),
-            Known::NoList => {}
-        }
+            Known::NotListed => true,
+            Known::NoList => false,
+        };
         if lately(asking.failed) {
             return Err(Fault::unavailable("GitHub's keys could not be had a moment ago"));
         }
         match self.ask().await {
             Ok(keys) => {
                 asking.failed = None;
+                // The first look is not counted here: a key that GitHub begins to use just after it must be found.
+                if again {
+                    asking.looked_again = Some(now);
+                }
                 let key = keys.get(id).cloned();
                 let mut listed = self.listed.write().unwrap_or_else(PoisonError::into_inner);
                 *listed = Some(Listed { at: now, keys });

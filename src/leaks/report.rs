@@ -137,9 +137,10 @@ impl Leaks {
         };
         let recorded = revocations.record(&mut transaction, now, &taken.entries).await?;
         transaction.commit().await?;
+        // At once: to settle takes as long as the lease of a node that does not answer.
+        self.tell_owners(&news).await;
         revocations.settle(recorded).await;
         revocations.settle(others).await;
-        self.tell_owners(&news).await;
         Ok(self.labels(&looked, &known))
     }
 
@@ -197,13 +198,16 @@ impl Leaks {
                 Looked::Foreign | Looked::Orphan => {}
             }
         }
-        let mut taken = Taken::default();
+        // Endpoints before grants and keys, as whoever removes one holds it.
+        let mut taken = Taken {
+            webhook_secrets: webhooks::end_leaked_secrets(transaction, &secrets, now).await?,
+            ..Taken::default()
+        };
         if !of_clients.is_empty() {
             let back = leaked::take_back(&self.authority, transaction, &of_clients, now, by).await?;
             taken.of_clients = back.what;
             taken.entries = back.entries;
         }
-        taken.webhook_secrets = webhooks::end_leaked_secrets(transaction, &secrets, now).await?;
         let held = self.keys.hold_keys(transaction, &keys).await?;
         let found: HashSet<ApiKeyId> = looked
             .iter()

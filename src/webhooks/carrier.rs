@@ -80,6 +80,11 @@ pub(super) enum Undelivered {
     /// Whether there is none or only private ones is not for whoever gave the name to know.
     #[error("the name has no address on the internet")]
     NoAddress,
+    /// As where private networks were allowed once, and an endpoint of then is still there.
+    #[error(
+        "nothing is sent by plain http: change the URL to https, or set webhooks.allow_private_addresses"
+    )]
+    PlainHttp,
     #[error("no connection: {0}")]
     NoConnection(io::Error),
     #[error("no secure connection: {0}")]
@@ -223,6 +228,9 @@ impl Carrier {
 
     /// The addresses of the host that may be connected to.
     async fn admit(&self, url: &Url) -> Result<Vec<Admitted>, Undelivered> {
+        if url.scheme() != "https" && !self.private {
+            return Err(Undelivered::PlainHttp);
+        }
         let port = url.port_or_known_default().ok_or(Undelivered::NoAddress)?;
         let found = match url.host() {
             Some(Host::Ipv4(address)) => vec![IpAddr::V4(address)],

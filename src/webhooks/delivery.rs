@@ -27,8 +27,6 @@ const SCHEDULE: [Duration; 9] = [
 ];
 /// The longest that an endpoint may ask to be left alone.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
-/// The status by which an endpoint says that it wants nothing more.
-const GONE: u16 = 410;
 
 /// How long to wait after `failures` failures: as the schedule says, or longer if the endpoint asks for it, and up to a
 /// tenth more, so that what failed together does not come back together. None after the last.
@@ -60,13 +58,13 @@ impl Webhooks {
         let now = self.clock.now();
         let then = match &outcome {
             Ok(answer) if (200..300).contains(&answer.status) => Then::Delivered,
-            Ok(answer) if answer.status == GONE => Then::GivenUp,
+            Ok(answer) if answer.status == Attempt::GONE => Then::GivenUp,
             Ok(answer) => self.after_failure(claimed, answer.retry_after, now),
             Err(_) => self.after_failure(claimed, None, now),
         };
         let how = match &outcome {
             Ok(_) if then == Then::Delivered => Outcome::Delivered,
-            Ok(answer) if answer.status == GONE => Outcome::Gone,
+            Ok(answer) if answer.status == Attempt::GONE => Outcome::Gone,
             Ok(_) => Outcome::Refused,
             Err(_) => Outcome::Unanswered,
         };
@@ -111,7 +109,7 @@ impl Webhooks {
     /// Writes down how it went, and switches the endpoint off if that was the last straw.
     async fn write_down(&self, finish: &Finish<'_>) -> Result<(), Fault> {
         let straw = match finish.then {
-            Then::GivenUp if finish.attempt.status == Some(GONE) => (DisabledReason::Gone, None),
+            Then::GivenUp if finish.attempt.is_gone() => (DisabledReason::Gone, None),
             Then::GivenUp => {
                 let limit = self.config.webhooks.switch_off_after.duration();
                 (DisabledReason::Failing, Some(finish.now - limit))
@@ -123,8 +121,12 @@ impl Webhooks {
         let mut transaction = self.db.begin().await?;
         store::finish(&mut transaction, finish).await?;
         let (reason, failing_before) = straw;
+        let only = store::Only {
+            failing_before,
+            url: Some(&finish.claimed.url),
+        };
         let switched = self
-            .switch_off_by_itself(&mut transaction, finish.claimed.endpoint, reason, failing_before)
+            .switch_off_by_itself(&mut transaction, finish.claimed.endpoint, reason, only)
             .await?;
         transaction.commit().await?;
         if let Some(switched) = switched {

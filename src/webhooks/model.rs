@@ -168,6 +168,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// The status by which an endpoint says that it wants nothing more.
+    pub(super) const GONE: u16 = 410;
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.status == Some(Self::GONE)
+    }
+
     /// Whether the endpoint has taken the message.
     #[must_use]
     pub fn is_success(&self) -> bool {

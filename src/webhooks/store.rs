@@ -8,7 +8,7 @@ pub(in crate::webhooks) use deliveries::{
     Claimed, Finish, Then, backlog, claim, finish, give_up_waiting, listen, next_due, notified, redeliver,
 };
 pub(in crate::webhooks) use endpoints::{
-    Switched, count, delete, disable, edit, enable, endpoint, endpoints, held, insert, is_silent,
+    Only, Switched, count, delete, disable, edit, enable, endpoint, endpoints, held, insert, is_silent,
 };
 pub(in crate::webhooks) use lists::{attempts, delete_old, deliveries, delivery};
 pub(crate) use outbox::TellingParts;

@@ -3,7 +3,10 @@
 
 use diesel_async::AsyncPgConnection;
 
-use super::{DisabledReason, WebhookError, Webhooks, store};
+use super::{
+    DisabledReason, WebhookError, Webhooks,
+    store::{self, Only},
+};
 use crate::{
     audit::{Action, Actor, By, Record, Subject},
     types::{AccountId, AppId, Fault, WebhookEndpointId},
@@ -31,7 +34,7 @@ impl Webhooks {
             Subject::WebhookEndpoint(id),
         );
         let switched = self
-            .disable(transaction, id, DisabledReason::Owner, None, record)
+            .disable(transaction, id, DisabledReason::Owner, Only::default(), record)
             .await?;
         Ok(switched.is_some())
     }
@@ -64,13 +67,13 @@ impl Webhooks {
         Ok(true)
     }
 
-    /// Switches an endpoint off because of its answers, if it is on and, where that is given, has failed for so long.
+    /// Switches an endpoint off because of its answers, if it is on and this holds of it.
     pub(super) async fn switch_off_by_itself(
         &self,
         connection: &mut AsyncPgConnection,
         id: WebhookEndpointId,
         reason: DisabledReason,
-        failing_before: Option<time::OffsetDateTime>,
+        only: Only<'_>,
     ) -> Result<Option<store::Switched>, Fault> {
         let record = Record::done(
             self.clock.now(),
@@ -78,7 +81,7 @@ impl Webhooks {
             Action::WebhookEndpointSwitchedOff,
             Subject::WebhookEndpoint(id),
         );
-        self.disable(connection, id, reason, failing_before, record).await
+        self.disable(connection, id, reason, only, record).await
     }
 
     async fn disable(
@@ -86,11 +89,11 @@ impl Webhooks {
         connection: &mut AsyncPgConnection,
         id: WebhookEndpointId,
         reason: DisabledReason,
-        failing_before: Option<time::OffsetDateTime>,
+        only: Only<'_>,
         record: Record,
     ) -> Result<Option<store::Switched>, Fault> {
         let now = self.clock.now();
-        let Some(switched) = store::disable(connection, id, reason, failing_before, now).await? else {
+        let Some(switched) = store::disable(connection, id, reason, only, now).await? else {
             return Ok(None);
         };
         let given_up = store::give_up_waiting(connection, id, now).await?;

@@ -117,6 +117,23 @@ impl Scene {
         .await
     }
 
+    /// Gives an endpoint of an app these settings, if it still has that version.
+    async fn edit(
+        &self,
+        endpoint: WebhookEndpointId,
+        home: (AccountId, AppId),
+        version: Option<&str>,
+        settings: &Settings,
+    ) -> Result<(), WebhookError> {
+        self.acting(async |webhooks, transaction| {
+            let change = |was: &mut Settings| *was = settings.clone();
+            webhooks
+                .edit(transaction, endpoint, home, version, change, By::OPERATOR)
+                .await
+        })
+        .await
+    }
+
     async fn switch(&self, endpoint: WebhookEndpointId, on: bool) -> bool {
         self.acting(async |webhooks, transaction| {
             if on {

@@ -126,7 +126,8 @@ pub(in crate::webhooks) struct Finish<'f> {
 
 /// Writes down an attempt, frees the delivery if the claim still holds, and notes since when the endpoint fails. To an
 /// endpoint that was switched off meanwhile, nothing is tried again. The endpoint is locked first, as by whoever removes it,
-/// so that neither waits for the other; once it is gone, nothing is written.
+/// so that neither waits for the other; once it is gone, nothing is written. What another URL said, which the endpoint does
+/// not have any more, says nothing of the endpoint: if that is gone, this one is asked.
 pub(in crate::webhooks) async fn finish(
     connection: &mut AsyncPgConnection,
     finish: &Finish<'_>,
@@ -149,15 +150,19 @@ pub(in crate::webhooks) async fn finish(
         .map_err(Fault::internal)?;
     diesel::sql_query(
         "WITH endpoint AS (
-             SELECT disabled_at FROM webhook_endpoints WHERE id = $3 FOR NO KEY UPDATE
+             SELECT disabled_at, url = $13 AS is_same FROM webhook_endpoints WHERE id = $3 FOR NO KEY UPDATE
          ), freed AS (
              UPDATE webhook_deliveries AS delivery
-             SET state = CASE WHEN $4 = 'waiting' AND endpoint.disabled_at IS NOT NULL THEN 'failed' ELSE $4 END,
+             SET state = CASE
+                     WHEN endpoint.disabled_at IS NOT NULL THEN CASE WHEN $6 THEN $4 ELSE 'failed' END
+                     WHEN $14 AND NOT endpoint.is_same THEN 'waiting'
+                     ELSE $4
+                 END,
                  attempts = delivery.attempts + CASE WHEN $6 THEN 0 ELSE 1 END, next_at = $5, claim = NULL
              FROM endpoint WHERE delivery.id = $1 AND delivery.claim = $2
          ), health AS (
              UPDATE webhook_endpoints SET failing_since = CASE WHEN $6 THEN NULL ELSE $7 END
-             WHERE id = $3 AND (failing_since IS NULL) <> $6
+             FROM endpoint WHERE id = $3 AND endpoint.is_same AND (failing_since IS NULL) <> $6
          )
          INSERT INTO webhook_attempts (delivery_id, at, status, error, answer, took_ms)
          SELECT id, $8, $9, $10, $11, $12 FROM webhook_deliveries, endpoint WHERE id = $1",
@@ -174,6 +179,8 @@ pub(in crate::webhooks) async fn finish(
     .bind::<Nullable<Text>, _>(attempt.error.as_deref())
     .bind::<Nullable<Text>, _>(attempt.answer.as_deref())
     .bind::<Integer, _>(i32::try_from(attempt.took.as_millis()).unwrap_or(i32::MAX))
+    .bind::<Text, _>(&claimed.url)
+    .bind::<Bool, _>(attempt.is_gone())
     .execute(connection)
     .await?;
     Ok(())

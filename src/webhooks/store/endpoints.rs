@@ -204,12 +204,21 @@ impl Switched {
     }
 }
 
-/// Switches an endpoint off that is on and, if that is given, has failed since `failing_before` or longer.
+/// What must hold of an endpoint that is switched off.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::webhooks) struct Only<'u> {
+    /// It has failed since then, or longer.
+    pub(in crate::webhooks) failing_before: Option<OffsetDateTime>,
+    /// It still has this URL.
+    pub(in crate::webhooks) url: Option<&'u str>,
+}
+
+/// Switches an endpoint off that is on.
 pub(in crate::webhooks) async fn disable(
     connection: &mut AsyncPgConnection,
     id: WebhookEndpointId,
     reason: DisabledReason,
-    failing_before: Option<OffsetDateTime>,
+    only: Only<'_>,
     now: OffsetDateTime,
 ) -> Result<Option<Switched>, Fault> {
     Ok(diesel::sql_query(
@@ -218,13 +227,14 @@ pub(in crate::webhooks) async fn disable(
              changed_at = greatest($2, endpoint.changed_at + interval '1 microsecond')
          FROM apps
          WHERE endpoint.id = $1 AND apps.id = endpoint.app_id AND endpoint.disabled_at IS NULL
-             AND ($4 IS NULL OR endpoint.failing_since <= $4)
+             AND ($4 IS NULL OR endpoint.failing_since <= $4) AND ($5 IS NULL OR endpoint.url = $5)
          RETURNING apps.account_id, apps.name AS app_name, endpoint.url",
     )
     .bind::<SqlUuid, _>(id.uuid())
     .bind::<Timestamptz, _>(now)
     .bind::<Text, _>(reason.name())
-    .bind::<Nullable<Timestamptz>, _>(failing_before)
+    .bind::<Nullable<Timestamptz>, _>(only.failing_before)
+    .bind::<Nullable<Text>, _>(only.url)
     .get_result(connection)
     .await
     .optional()?)

@@ -103,20 +103,7 @@ async fn an_endpoint_is_changed_only_as_it_was_seen() {
     let mut settings = scene.settings(&[EventType::KeyLeaked]);
     settings.url = EndpointUrl::parse(&scene.receiver.url("/other"), true).unwrap();
     let edit = async |home, version: Option<&str>, settings: &Settings| {
-        scene
-            .acting(async |webhooks, transaction| {
-                webhooks
-                    .edit(
-                        transaction,
-                        endpoint,
-                        home,
-                        version,
-                        |was| *was = settings.clone(),
-                        By::OPERATOR,
-                    )
-                    .await
-            })
-            .await
+        scene.edit(endpoint, home, version, settings).await
     };
     // In the same moment of the clock: it is another version all the same.
     edit(scene.home, Some(&seen), &settings).await.unwrap();

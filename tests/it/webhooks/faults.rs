@@ -1,7 +1,10 @@
 //! What happens at the worst moment: between the act and its event, between sending and writing it down, while an endpoint
 //! goes.
 
-use claviger::webhooks::{DeliveryState, EventType};
+use std::sync::Arc;
+
+use claviger::webhooks::{DeliveryState, EndpointUrl, EventType};
+use tokio::sync::Notify;
 
 use super::{Scene, receiver::Reply};
 use crate::support::wait::until;
@@ -76,6 +79,30 @@ async fn an_endpoint_that_goes_while_something_is_sent_to_it_leaves_nothing_behi
     .await;
     drop(dispatching);
     assert_eq!(scene.receiver.types().last().unwrap(), "key.revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_old_url_says_is_not_held_against_the_new_one() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    let time = Arc::new(Notify::new());
+    scene.receiver.answers([Reply::Later(time.clone(), 410)]);
+    scene.tell(EventType::KeyCreated).await;
+    let dispatching = scene.webhooks().start();
+    until("it is under way", async || scene.receiver.received().len() == 1).await;
+    let mut settings = scene.settings(&[]);
+    settings.url = EndpointUrl::parse(&scene.receiver.url("/new"), true).unwrap();
+    scene.edit(endpoint, scene.home, None, &settings).await.unwrap();
+    time.notify_one();
+    until("the new one has it", async || {
+        scene.deliveries(endpoint).await[0].state == DeliveryState::Delivered
+    })
+    .await;
+    dispatching.stop().await;
+    let found = scene.webhooks().endpoint(scene.home.1, endpoint).await.unwrap();
+    let found = found.unwrap();
+    assert_eq!((found.disabled, found.failing_since), (None, None));
+    assert_eq!(scene.receiver.received().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

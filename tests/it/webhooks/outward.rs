@@ -99,7 +99,7 @@ async fn nothing_is_sent_to_an_address_that_is_not_on_the_internet() {
         "[64:ff9b::7f00:1]",
         "localhost",
     ] {
-        let url = format!("http://{host}:{port}/");
+        let url = format!("https://{host}:{port}/");
         assert_eq!(
             attempt(&scene, strict(&scene), &url).await,
             Err(REFUSED.to_owned()),
@@ -115,13 +115,20 @@ async fn nothing_is_sent_to_an_address_that_is_not_on_the_internet() {
         "2002:7f00:1::",
     ] {
         let carrier = strict(&scene).resolving(Rebinding::saying([vec![address.parse().unwrap()]]));
-        let url = format!("http://hooks.example:{port}/");
+        let url = format!("https://hooks.example:{port}/");
         assert_eq!(
             attempt(&scene, carrier, &url).await,
             Err(REFUSED.to_owned()),
             "{address}"
         );
     }
+    // Of the time when private networks were allowed, and plain http with them.
+    let carrier = strict(&scene).resolving(Rebinding::saying([vec!["240.0.0.1".parse().unwrap()]]));
+    let error = attempt(&scene, carrier, &format!("http://hooks.example:{port}/")).await;
+    assert!(
+        error.clone().is_err_and(|error| error.contains("plain http")),
+        "{error:?}"
+    );
     assert!(scene.receiver.received().is_empty());
 }
 
@@ -132,7 +139,12 @@ async fn a_name_that_says_something_else_a_moment_later_leads_nowhere_else() {
     // Checked as public (TEST-NET would be refused, so an address that nobody answers at), connected as private.
     let names = Rebinding::saying([vec!["240.0.0.1".parse().unwrap()], vec![HERE]]);
     assert_eq!(
-        attempt(&scene, strict(&scene).resolving(names.clone()), &url).await,
+        attempt(
+            &scene,
+            strict(&scene).resolving(names.clone()),
+            &url.replace("http:", "https:")
+        )
+        .await,
         Err(REFUSED.to_owned())
     );
     assert_eq!(names.asked.load(Ordering::Relaxed), 1);

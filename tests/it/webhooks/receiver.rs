@@ -9,6 +9,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
+    sync::Notify,
     task::JoinHandle,
 };
 
@@ -35,6 +36,8 @@ pub enum Reply {
     Whole(String, String),
     /// Nothing, and the connection stays open.
     Silence,
+    /// This status, when it is time.
+    Later(Arc<Notify>, u16),
 }
 
 pub struct Receiver {
@@ -143,6 +146,10 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex<St
         Reply::Status(status) => (format!("HTTP/1.1 {status} Said"), format!("said {status}")),
         Reply::Whole(head, body) => (head, body),
         Reply::Silence => std::future::pending().await,
+        Reply::Later(time, status) => {
+            time.notified().await;
+            (format!("HTTP/1.1 {status} Said"), String::new())
+        }
     };
     let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     // The other side may have gone.
