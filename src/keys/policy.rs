@@ -151,21 +151,19 @@ impl AppPolicy {
 /// Whether an app may be granted a scope: one of the catalogue, or a prefix of some of them.
 fn may_be_granted(catalogue: &Catalogue, scope: &Scope, operator: bool) -> Result<(), KeyError> {
     let at_fault = |problem: String| Err(KeyError::unsound("scopes", problem));
-    let named: Vec<_> = match catalogue.find(scope.as_str()) {
-        Some(entry) => vec![entry],
-        None if scope.as_str().ends_with(":*") => catalogue
-            .0
-            .iter()
-            .filter(|entry| covers(scope.as_str(), entry.scope.as_str()))
-            .collect(),
-        None => Vec::new(),
-    };
-    if named.is_empty() {
+    // With all that it implies.
+    let mut given = catalogue
+        .0
+        .iter()
+        .filter(|entry| covers(scope.as_str(), entry.scope.as_str()));
+    let is_known = catalogue.find(scope.as_str()).is_some()
+        || (scope.as_str().ends_with(":*") && given.clone().next().is_some());
+    if !is_known {
         return at_fault(format!(
             "{scope} is not in the catalogue: an operator adds it (`claviger scope add`)"
         ));
     }
-    if !operator && named.iter().any(|entry| entry.audience == Audience::FirstParty) {
+    if !operator && given.any(|entry| entry.audience == Audience::FirstParty) {
         return at_fault(format!("{scope} is for operators to grant"));
     }
     Ok(())

@@ -2,8 +2,12 @@
 
 use diesel_async::AsyncPgConnection;
 
-use super::store;
-use crate::{revocation::Subject, scopes::Entry, types::Fault};
+use super::{coverage::covers, store};
+use crate::{
+    revocation::Subject,
+    scopes::{Audience, Catalogue, Entry},
+    types::{Fault, Scope, ScopeSet},
+};
 
 /// Takes a scope from the apps and keys that may not have it any more, in the caller's transaction: from all if it is
 /// gone (`left` is none), from publishable keys if it is not for them. What it returns is to be appended to the
@@ -26,4 +30,95 @@ pub async fn drop_scope(
     };
     let keys = keys.into_iter().map(Subject::ApiKey);
     Ok(keys.chain(apps.into_iter().map(Subject::App)).collect())
+}
+
+/// Waits until nobody is changing an app or making a key, and has whoever begins to wait until the transaction ends: what is
+/// granted by a prefix names no row of the catalogue that could be held.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn hold_all_apps(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
+    store::hold_all_apps(connection).await
+}
+
+/// Takes from apps and keys, in the caller's transaction, what gives them a scope that is for operators to grant from now on:
+/// itself, and whatever implies it, in whose place comes all else that it implies. Who granted it is not known, so
+/// operators grant it again where it is wanted. What it returns is to be appended to the revocation log.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn withhold_scope(
+    connection: &mut AsyncPgConnection,
+    scope: &Scope,
+    catalogue: &Catalogue,
+) -> Result<Vec<Subject>, Fault> {
+    let given_by = |own: &Scope| covers(own.as_str(), scope.as_str());
+    let rest = |own: &Scope| {
+        let others = catalogue.0.iter().filter(|entry| {
+            entry.audience != Audience::FirstParty
+                && covers(own.as_str(), entry.scope.as_str())
+                && !given_by(&entry.scope)
+        });
+        others.map(|entry| entry.scope.clone()).collect::<ScopeSet>()
+    };
+    let narrowed = |held: &ScopeSet| {
+        held.iter().fold(ScopeSet::default(), |kept, own| {
+            kept.union(&if given_by(own) {
+                rest(own)
+            } else {
+                [own.clone()].into_iter().collect()
+            })
+        })
+    };
+    let names = what_gives(scope);
+    let mut changed = Vec::new();
+    // Apps first, as whoever makes a key takes them.
+    for (app, held) in store::apps_with_any(connection, &names).await? {
+        store::set_app_scopes(connection, app, &narrowed(&held)).await?;
+        changed.push(Subject::App(app));
+    }
+    for (key, held) in store::keys_with_any(connection, &names).await? {
+        store::set_key_scopes(connection, key, &narrowed(&held)).await?;
+        changed.push(Subject::ApiKey(key));
+    }
+    Ok(changed)
+}
+
+/// All that covers a scope.
+fn what_gives(scope: &Scope) -> Vec<String> {
+    let name = scope.as_str();
+    let mut names = vec![name.to_owned()];
+    if let Some((verb, resource)) = name.split_once(':') {
+        names.push(format!("{verb}:*"));
+        if matches!(verb, "read" | "write") {
+            names.extend([format!("admin:{resource}"), "admin:*".to_owned()]);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gives_a_scope_is_what_covers_it() {
+        let verbs = ["read", "write", "admin", "delete"];
+        let all = verbs.map(|verb| ["orders", "invoices", "*"].map(|of| format!("{verb}:{of}")));
+        let all: Vec<String> = all
+            .into_iter()
+            .flatten()
+            .chain(["inference".to_owned()])
+            .collect();
+        for name in &all {
+            let mut gives = what_gives(&name.parse().expect("a scope"));
+            let mut covering: Vec<_> = all.iter().filter(|own| covers(own, name)).cloned().collect();
+            gives.sort();
+            gives.dedup();
+            covering.sort();
+            assert_eq!(gives, covering, "{name}");
+        }
+    }
 }

@@ -36,15 +36,22 @@ pub async fn add_scope(
 ) -> Result<(), ScopeError> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
-    let known = catalogue(&mut transaction)
+    if entry.audience == Audience::FirstParty {
+        keys::hold_all_apps(&mut transaction).await?;
+    }
+    let before = catalogue(&mut transaction)
         .await?
         .find(entry.scope.as_str())
-        .is_some();
+        .map(|before| before.audience);
     scopes::upsert(&mut transaction, entry, now).await?;
     let mut changed = take_away(&mut transaction, entry.scope.as_str(), Some(entry.audience)).await?;
     let clients = changed.len();
     changed.extend(keys::drop_scope(&mut transaction, entry.scope.as_str(), Some(entry)).await?);
-    let action = if known {
+    if entry.audience == Audience::FirstParty && before != Some(Audience::FirstParty) {
+        let now_known = catalogue(&mut transaction).await?;
+        changed.extend(keys::withhold_scope(&mut transaction, &entry.scope, &now_known).await?);
+    }
+    let action = if before.is_some() {
         Action::ScopeChanged
     } else {
         Action::ScopeAdded

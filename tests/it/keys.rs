@@ -6,6 +6,7 @@ mod life;
 mod nodes;
 mod rest;
 mod verify;
+mod withheld;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

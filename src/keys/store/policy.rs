@@ -9,7 +9,7 @@ use super::{
 use crate::{
     db::schema::{api_keys, apps},
     keys::model::AppPolicy,
-    types::{AccountId, ApiKeyId, AppId, Environment, Fault},
+    types::{AccountId, ApiKeyId, AppId, Environment, Fault, ScopeSet},
 };
 
 #[derive(Queryable, Selectable)]
@@ -125,4 +125,76 @@ pub(in crate::keys) async fn drop_publishable_scope(
     .get_results(connection)
     .await?;
     Ok(keys.into_iter().map(ApiKeyId::from_uuid).collect())
+}
+
+pub(in crate::keys) async fn hold_all_apps(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
+    diesel::sql_query("LOCK TABLE apps IN EXCLUSIVE MODE")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Apps that have any of these scopes, held, with what they have.
+pub(in crate::keys) async fn apps_with_any(
+    connection: &mut AsyncPgConnection,
+    names: &[String],
+) -> Result<Vec<(AppId, ScopeSet)>, Fault> {
+    let rows: Vec<(Uuid, Vec<String>)> = apps::table
+        .filter(apps::key_scopes.overlaps_with(names))
+        .order(apps::id)
+        .select((apps::id, apps::key_scopes))
+        .for_update()
+        .load(connection)
+        .await?;
+    rows.into_iter()
+        .map(|(id, held)| {
+            let held = scopes(&held).ok_or_else(|| Fault::inconsistent("apps", "key_scopes", id))?;
+            Ok((AppId::from_uuid(id), held))
+        })
+        .collect()
+}
+
+/// The same of keys that are not revoked.
+pub(in crate::keys) async fn keys_with_any(
+    connection: &mut AsyncPgConnection,
+    names: &[String],
+) -> Result<Vec<(ApiKeyId, ScopeSet)>, Fault> {
+    let rows: Vec<(Uuid, Vec<String>)> = api_keys::table
+        .filter(api_keys::scopes.overlaps_with(names))
+        .filter(api_keys::revoked_at.is_null())
+        .order(api_keys::id)
+        .select((api_keys::id, api_keys::scopes))
+        .for_no_key_update()
+        .load(connection)
+        .await?;
+    rows.into_iter()
+        .map(|(id, held)| {
+            let held = scopes(&held).ok_or_else(|| Fault::inconsistent("api_keys", "scopes", id))?;
+            Ok((ApiKeyId::from_uuid(id), held))
+        })
+        .collect()
+}
+
+pub(in crate::keys) async fn set_app_scopes(
+    connection: &mut AsyncPgConnection,
+    app: AppId,
+    to: &ScopeSet,
+) -> Result<(), Fault> {
+    diesel::update(apps::table.find(app.uuid()))
+        .set(apps::key_scopes.eq(to.to_strings()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(in crate::keys) async fn set_key_scopes(
+    connection: &mut AsyncPgConnection,
+    key: ApiKeyId,
+    to: &ScopeSet,
+) -> Result<(), Fault> {
+    diesel::update(api_keys::table.find(key.uuid()))
+        .set(api_keys::scopes.eq(to.to_strings()))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
