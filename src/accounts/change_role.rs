@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Gives a member another role. What they could do before and cannot now ends with the transaction: each request asks for
-/// the role anew, and invitations that they sent lead nowhere once they may send none.
+/// the role anew, and invitations that they sent lead nowhere once they may send none. Says whether it is another one.
 ///
 /// # Errors
 ///
@@ -25,17 +25,18 @@ pub async fn change_role(
     member: UserId,
     to: Role,
     by: By<'_>,
-) -> Result<(), MemberError> {
+) -> Result<bool, MemberError> {
     let (account, own) = hold_to_manage(connection, account, by).await?;
     let from = role_of_member(connection, &account, member).await?;
     if !own.may_change(Some(from), Some(to)) {
         return Err(MemberError::Forbidden);
     }
     if from == to {
-        return Ok(());
+        return Ok(false);
     }
     keep_an_owner(connection, &account, Some(from), Some(to)).await?;
-    set(connection, clock, &account, member, (from, to), by).await
+    set(connection, clock, &account, member, (from, to), by).await?;
+    Ok(true)
 }
 
 /// Makes a member an owner, and the owner who does it an admin.

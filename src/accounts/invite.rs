@@ -126,6 +126,15 @@ pub async fn withdraw_invitation(
     Ok(())
 }
 
+/// What became of an invitation that was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    pub account: Account,
+    pub invitation: Invitation,
+    /// Whether they were no member before.
+    pub is_new: bool,
+}
+
 /// Makes `user` the member that the invitation with that link speaks of. `email` is theirs, as they have shown. Whoever is
 /// a member by now stays what they are; the invitation is used up all the same.
 ///
@@ -138,7 +147,7 @@ pub async fn accept_invitation(
     token_hash: &[u8; 32],
     (user, email): (UserId, &Email),
     by: By<'_>,
-) -> Result<Account, MemberError> {
+) -> Result<Accepted, MemberError> {
     let now = clock.now();
     let (account, _) = store::invitation_by_link(connection, token_hash, now)
         .await?
@@ -150,13 +159,18 @@ pub async fn accept_invitation(
     let invitation = store::consume_invitation(connection, token_hash, email, now)
         .await?
         .ok_or(MemberError::NoInvitation)?;
-    if store::insert_member(connection, account.id, user, invitation.role, now).await? {
+    let is_new = store::insert_member(connection, account.id, user, invitation.role, now).await?;
+    if is_new {
         joined(now, &account, (user, invitation.role), by)
             .detail("invited_by", invitation.invited_by.to_string())
             .write(connection)
             .await?;
     }
-    Ok(account)
+    Ok(Accepted {
+        account,
+        invitation,
+        is_new,
+    })
 }
 
 /// Makes somebody a member without asking them: for whoever runs the server.

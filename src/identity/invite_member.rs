@@ -222,9 +222,14 @@ impl Identity {
         )
         .await;
         match joined {
-            Ok(account) => {
+            Ok(accepted) => {
                 transaction.commit().await?;
-                Ok(account.id)
+                if accepted.is_new {
+                    let Invitation { invited_by, role, .. } = accepted.invitation;
+                    self.tell_inviter(invited_by, &user, &accepted.account, role)
+                        .await;
+                }
+                Ok(accepted.account.id)
             }
             Err(MemberError::Fault(fault)) => Err(fault.into()),
             Err(_) => Err(JoinError::BadLink),

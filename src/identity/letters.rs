@@ -142,6 +142,50 @@ pub(super) fn invitation(to: &Email, by: &str, link: &str, good_for: Duration) -
     )
 }
 
+/// Somebody has another role in an account.
+pub(super) fn role_changed(user: &User, account: &str, role: &str, by: &str) -> Letter {
+    letter(
+        &user.email,
+        "Your role in an account was changed",
+        format!(
+            "Hello {name},\n\n\
+             {by} has made you {role} in the account \u{201c}{account}\u{201d}. If you did not expect that, ask the owners \
+             of the account.\n",
+            name = user.name,
+        ),
+    )
+}
+
+/// Somebody does not belong to an account any more.
+pub(super) fn member_removed(user: &User, account: &str, by: &str) -> Letter {
+    letter(
+        &user.email,
+        "You were removed from an account",
+        format!(
+            "Hello {name},\n\n\
+             {by} has removed you from the account \u{201c}{account}\u{201d}: you do not see its apps and keys any more. If \
+             you did not expect that, ask the owners of the account.\n",
+            name = user.name,
+        ),
+    )
+}
+
+/// An invitation was accepted.
+pub(super) fn invitation_accepted(to: &User, joined: &User, account: &str, role: &str) -> Letter {
+    letter(
+        &to.email,
+        "Your invitation was accepted",
+        format!(
+            "Hello {name},\n\n\
+             {who} ({email}) has accepted your invitation and is {role} in the account \u{201c}{account}\u{201d} now. If you \
+             did not invite them, remove them there.\n",
+            name = to.name,
+            who = joined.name,
+            email = joined.email,
+        ),
+    )
+}
+
 /// A member of an account invites somebody to it.
 pub(super) fn member_invitation(
     to: &Email,

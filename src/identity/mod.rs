@@ -15,6 +15,7 @@ mod known_browser;
 mod letters;
 mod links;
 mod mail;
+mod membership_mail;
 mod model;
 mod pages;
 mod password;

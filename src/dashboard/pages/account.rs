@@ -268,13 +268,26 @@ fn member<N>(act: &AccountAct<N>) -> Result<UserId, Failure> {
     act.form.text("member").parse().or(Err(Failure::NotFound))
 }
 
+/// By mail, what somebody else did to their place here.
+async fn tell<N>(act: &AccountAct<N>, member: UserId, role: Option<Role>) {
+    if member != act.user.id {
+        let by = act.user.name.as_str();
+        act.identity.tell_member(&act.account, member, role, by).await;
+    }
+}
+
 /// `POST /accounts/{account}/role`
 pub(super) async fn change_role(act: AccountAct<ToManage>) -> Result<HttpResponse, Failure> {
     let (member, role) = (member(&act)?, chosen_role(&act)?);
     let mut transaction = act.identity.db.begin().await?;
     let clock = &act.identity.clock;
     match accounts::change_role(&mut transaction, clock, act.account.id, member, role, act.by()).await {
-        Ok(()) => transaction.commit().await?,
+        Ok(is_changed) => {
+            transaction.commit().await?;
+            if is_changed {
+                tell(&act, member, Some(role)).await;
+            }
+        }
         Err(error) => return refused(&act, error),
     }
     Ok(News::RoleChanged.on(&act.path()))
@@ -289,6 +302,7 @@ pub(super) async fn remove(act: AccountAct<ToManage>) -> Result<HttpResponse, Fa
         Ok(()) => transaction.commit().await?,
         Err(error) => return refused(&act, error),
     }
+    tell(&act, member, None).await;
     // Whoever has removed themselves sees the page no more.
     let page = if member == act.user.id {
         "/apps".to_owned()
@@ -324,6 +338,7 @@ pub(super) async fn hand_over(act: AccountAct<ToOwn>) -> Result<HttpResponse, Fa
         Ok(()) => transaction.commit().await?,
         Err(error) => return refused(&act, error),
     }
+    tell(&act, heir, Some(Role::Owner)).await;
     Ok(News::HandedOver.on(&act.path()))
 }
 

@@ -230,3 +230,42 @@ async fn whoever_has_not_shown_that_their_address_is_theirs_deals_with_nobody() 
     );
     assert!(mails(&app, "x@example.com").await.is_empty());
 }
+
+#[tokio::test]
+async fn whoever_is_concerned_is_told_by_mail_what_others_did_and_not_what_they_did_themselves() {
+    let app = TestApp::start().await;
+    let (ada, owner) = person(&app, "ada@example.com", false).await;
+    let (bob, member) = person(&app, "bob@example.com", false).await;
+    let team = new_team(&owner, "Marsh").await;
+    add(&app, &owner, &team, ("bob@example.com", &member), "developer").await;
+    let last = async |email: &str| mails(&app, email).await.pop().unwrap_or_default();
+    let joined = last("ada@example.com").await;
+    assert!(
+        joined.contains("Subject: Your invitation was accepted"),
+        "{joined}"
+    );
+    assert!(joined.contains("bob@example.com"), "{joined}");
+    let count = async |email: &str| mails(&app, email).await.len();
+    let (of_ada, of_bob) = (count("ada@example.com").await, count("bob@example.com").await);
+
+    set_role(&owner, &team, bob, "developer").await;
+    assert_eq!(count("bob@example.com").await, of_bob, "that is what he was");
+    set_role(&owner, &team, bob, "admin").await;
+    let changed = last("bob@example.com").await;
+    assert!(
+        changed.contains("Subject: Your role in an account was changed"),
+        "{changed}"
+    );
+    assert!(changed.contains("made you admin"), "{changed}");
+    set_role(&member, &team, bob, "viewer").await;
+    assert_eq!(count("bob@example.com").await, of_bob + 1, "he did that himself");
+    remove(&owner, &team, bob).await;
+    let removed = last("bob@example.com").await;
+    assert!(
+        removed.contains("Subject: You were removed from an account"),
+        "{removed}"
+    );
+    assert_eq!(count("ada@example.com").await, of_ada);
+    assert_eq!(role_of(&app, &team, bob).await, None);
+    assert_eq!(role_of(&app, &team, ada).await, Some("owner"));
+}

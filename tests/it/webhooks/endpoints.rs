@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use claviger::{
-    audit::By,
     crypto::{Keyring, Purpose},
     webhooks::{EndpointUrl, EventType, Settings, WebhookError},
 };
