@@ -17,11 +17,14 @@
 //!   names it, nobody was here meanwhile, and it claims anew, by a write, so that whoever is about to take it for dead
 //!   finds the row changed.
 //!
-//! Where more than one node has come in the last seconds no claim is made, and the row decides.
+//! Where more than one node has come in the last seconds the row decides, and no claim is made but by a node on which many
+//! wait at once. That one keeps its claim for a few milliseconds although it is recalled, and answers what comes meanwhile
+//! from memory; so a key that all nodes are busy with goes round among them.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::part::{Answer, Ask, Holder, Look, Now, Part};
@@ -30,6 +33,10 @@ use super::part::{Answer, Ask, Holder, Look, Now, Part};
 const REQUEST: u64 = 1_000_000;
 /// How many microseconds after two nodes have come no claim is made.
 const SHARED: i64 = 10_000_000;
+/// So many who wait at once make a claim worth its while where others come too.
+const BUSY: usize = 4;
+/// How long a claim of that kind is kept at the least.
+const KEPT: Duration = Duration::from_millis(5);
 /// A clock that is behind by up to so many microseconds waits for the time that was seen; one that is further behind has
 /// been set back, and the debt goes on from where it is.
 const BEHIND: i64 = 1_000_000;
@@ -139,6 +146,8 @@ pub(super) struct Burst {
     /// The row may name us.
     is_named: bool,
     touched: i64,
+    /// Until when a recall can wait.
+    keeps_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -198,6 +207,11 @@ impl Burst {
             .remaining()
     }
 
+    /// Until when a recall is not obeyed.
+    pub(super) fn keeps_until(&self) -> Option<Instant> {
+        self.keeps_until.filter(|_| self.term.is_some())
+    }
+
     /// The row does not name us.
     fn is_not_ours(&mut self) {
         self.term = None;
@@ -216,6 +230,7 @@ impl Part for Burst {
             term: None,
             is_named: false,
             touched: i64::MIN,
+            keeps_until: None,
         }
     }
 
@@ -250,12 +265,14 @@ impl Part for Burst {
         } else {
             row.shared_until.min(shared)
         };
+        let is_shared = now.micros < shared_until;
         if let Some(term) = now.term
-            && (is_ours || now.micros >= shared_until)
+            && (is_ours || !is_shared || asks.len() >= BUSY)
         {
             // Set before it is written: should the answer be lost, it is known what was claimed.
             self.bucket = Some(noted);
             self.is_named = true;
+            self.keeps_until = is_shared.then(|| Instant::now() + KEPT);
             let holder = self.holder;
             let next = BurstRow {
                 bucket: if is_ours { row.bucket } else { noted },

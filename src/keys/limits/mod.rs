@@ -18,8 +18,8 @@
 //!   holds any, memory refuses by itself until the window ends.
 //! - **Seconds** are a leaky bucket (`burst`), which is in one place at a time: in the memory of the one node that a claim
 //!   in the row names, or in the row. A node that joins sees the claim and recalls it; a process that was killed leaves a
-//!   bucket of which all is taken, which fills from there. Where two nodes use a key, each batch of requests is decided at
-//!   the row, and nothing is held. To split a bucket between nodes would not be exact: what drains from one node's part
+//!   bucket of which all is taken, which fills from there. Where two nodes use a key now and then, each batch of requests
+//!   is decided at the row; where many wait on both, the bucket goes to and fro between them. To split a bucket between nodes would not be exact: what drains from one node's part
 //!   while nobody asks there is lost to the others, or given twice.
 //! - Windows are known by when they began, and each has its own row. A clock that is set back counts on in the earlier
 //!   window where that stood, and locks nobody out of it. In seconds, a clock that is set back by more than one leaves
@@ -52,7 +52,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::sleep_until};
 
 pub use cleanup::cleanup;
 pub use header::{policy, rate_limit};
@@ -205,7 +205,14 @@ impl Shared {
     async fn give_back(&self, id: &AllowanceId) -> Result<(), Fault> {
         let subject = self.registry.subject(id.subject);
         match id.kind {
-            Kind::Second => self.registry.burst(&subject).give_back(&self.means).await,
+            Kind::Second => {
+                let burst = self.registry.burst(&subject);
+                let keeps_until = burst.part().keeps_until();
+                if let Some(until) = keeps_until {
+                    sleep_until(until).await;
+                }
+                burst.give_back(&self.means).await
+            }
             kind => {
                 let pool = self.registry.window(&subject, kind, id.began);
                 pool.give_back(&self.means).await
