@@ -139,9 +139,9 @@ pub(super) struct Verification<'j> {
     account_id: Option<AccountId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<Environment>,
-    #[serde(serialize_with = "as_list", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
-    scopes: Option<&'j ScopeSet>,
+    scopes: Option<Listed<'j>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ratelimits: Option<Vec<RateLimit>>,
     #[serde(
@@ -158,8 +158,14 @@ pub(super) struct Verification<'j> {
     retry_after: Option<u64>,
 }
 
-fn as_list<S: Serializer>(scopes: &Option<&ScopeSet>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(scopes.iter().flat_map(|scopes| scopes.iter()).map(Scope::as_str))
+/// Scopes as a list: elsewhere they are one string.
+#[derive(Debug)]
+struct Listed<'s>(&'s ScopeSet);
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Scope::as_str))
+    }
 }
 
 impl<'j> Verification<'j> {
@@ -194,7 +200,7 @@ impl<'j> Verification<'j> {
             app_id: key.map(|key| key.app_id),
             account_id: key.map(|key| key.account_id),
             environment: key.map(|key| key.environment),
-            scopes: key.map(|key| &key.scopes),
+            scopes: key.map(|key| Listed(&key.scopes)),
             ratelimits: standing.map(rate_limits),
             expires_at: key.and_then(|key| key.expires_at),
             required_scope,

@@ -224,10 +224,10 @@ impl Shared {
         let Some(subject) = self.registry.find(id.subject) else {
             return;
         };
-        if id.kind == Kind::Second {
-            if let Some(burst) = subject.burst() {
-                burst.heard_of_given();
-            }
+        if id.kind == Kind::Second
+            && let Some(burst) = subject.burst()
+        {
+            burst.heard_of_given();
         }
         for pool in subject.windows().iter().filter(|pool| pool.id() == id) {
             pool.heard_of_given();

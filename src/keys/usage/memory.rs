@@ -419,7 +419,13 @@ fn visible(text: &str, most: usize) -> impl Iterator<Item = char> {
 
 fn copy(text: &str, most: usize, to: &mut String) {
     to.clear();
-    to.extend(visible(text, most));
+    // As nearly all is, and this is on the way of every request.
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte);
+    if text.len() <= most && text.bytes().all(is_plain) {
+        to.push_str(text);
+    } else {
+        to.extend(visible(text, most));
+    }
 }
 
 #[cfg(test)]
