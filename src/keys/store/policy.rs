@@ -64,7 +64,7 @@ pub(in crate::keys) async fn held_policy(
     let row: Option<Row> = apps::table
         .find(app.uuid())
         .select(Row::as_select())
-        .for_update()
+        .for_no_key_update()
         .first(connection)
         .await
         .optional()?;
@@ -143,7 +143,7 @@ pub(in crate::keys) async fn apps_with_any(
         .filter(apps::key_scopes.overlaps_with(names))
         .order(apps::id)
         .select((apps::id, apps::key_scopes))
-        .for_update()
+        .for_no_key_update()
         .load(connection)
         .await?;
     rows.into_iter()
