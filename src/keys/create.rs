@@ -120,6 +120,9 @@ impl Keys {
         if store::count_live(transaction, new.app, now).await? > i64::from(most) {
             return Err(KeyError::TooMany(most));
         }
+        if store::count_usable(transaction, new.app, now).await? > 2 * i64::from(most) {
+            return Err(KeyError::TooManyOnTheirWayOut(2 * most));
+        }
         asker
             .by
             .done(now, Action::KeyCreated, Subject::ApiKey(id))

@@ -5,13 +5,14 @@ use std::{
     sync::{MutexGuard, PoisonError},
 };
 
+use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
 
 use super::{ApiKey, Keys, Leak, RevokedBecause, revoke::revoke_in, store};
 use crate::{
     accounts::{self, Role},
     audit::{Action, Actor, By, Subject},
-    identity::{self, Letter},
+    identity::{self, Letter, User},
     revocation,
     types::{ApiKeyId, ClientContext, Fault, UserId},
 };
@@ -43,7 +44,7 @@ impl Keys {
         if !warns && !revokes {
             return Ok(());
         }
-        let told = self.tell_of_query(key.id, path, context, warns).await;
+        let told = self.tell_of_query(key.id, path, context).await;
         if told.is_err() && warns {
             // It is for the next one that comes.
             self.warned().remove(&key.id);
@@ -51,13 +52,7 @@ impl Keys {
         told
     }
 
-    async fn tell_of_query(
-        &self,
-        id: ApiKeyId,
-        path: &str,
-        context: &ClientContext,
-        warns: bool,
-    ) -> Result<(), Fault> {
+    async fn tell_of_query(&self, id: ApiKeyId, path: &str, context: &ClientContext) -> Result<(), Fault> {
         let now = self.clock.now();
         let by = By {
             actor: Actor::System,
@@ -68,10 +63,11 @@ impl Keys {
         let Some(key) = store::held(&mut transaction, id).await? else {
             return Ok(());
         };
-        let revokes = self.config.keys.revoke_in_query && key.revoked.is_none();
-        if !warns && !revokes {
+        if key.revoked.is_some() {
             return self.settle_others(transaction).await;
         }
+        let revokes = self.config.keys.revoke_in_query;
+        let owners = self.owners_of(&mut transaction, &key).await?;
         by.done(now, Action::KeyLeaked, Subject::ApiKey(id))
             .account(key.account_id)
             .detail("sent_in_query_of", path)
@@ -101,7 +97,8 @@ impl Keys {
         } else {
             transaction.commit().await?;
         }
-        self.warn_owners(&key, path, revokes).await
+        self.warn(&owners, &key, path, revokes);
+        Ok(())
     }
 
     fn warned(&self) -> MutexGuard<'_, HashMap<ApiKeyId, OffsetDateTime>> {
@@ -120,22 +117,25 @@ impl Keys {
         is_new
     }
 
-    async fn warn_owners(&self, key: &ApiKey, path: &str, revoked: bool) -> Result<(), Fault> {
-        let mut connection = self.db.connection().await?;
-        let owners: Vec<UserId> = accounts::members_of(&mut connection, key.account_id)
+    async fn owners_of(&self, connection: &mut AsyncPgConnection, key: &ApiKey) -> Result<Vec<User>, Fault> {
+        let owners: Vec<UserId> = accounts::members_of(connection, key.account_id)
             .await?
             .into_iter()
             .filter(|member| member.role >= Role::Admin)
             .map(|member| member.user_id)
             .collect();
+        identity::users(connection, &owners).await
+    }
+
+    fn warn(&self, owners: &[User], key: &ApiKey, path: &str, revoked: bool) {
         let done = if revoked {
             "It has been revoked: make a new one."
         } else {
             "Rotate it, and send keys in the Authorization header alone."
         };
-        for owner in identity::users(&mut connection, &owners).await? {
+        for owner in owners {
             self.mailer.send(Letter {
-                to: owner.email,
+                to: owner.email.clone(),
                 subject: format!("Your key {}… was sent in a URL", key.hint),
                 text: format!(
                     "Hello {},\n\nyour key {}… ({}) was sent in the query of a URL, at {path}. URLs are kept in logs and \
@@ -146,6 +146,5 @@ impl Keys {
                 ),
             });
         }
-        Ok(())
     }
 }

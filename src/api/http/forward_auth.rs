@@ -212,16 +212,16 @@ async fn by_token(
     let token = access_token::inspect(authority, credential)
         .await?
         .ok_or(ApiError::InvalidCredential)?;
+    if let Some(wanted) = required.environment.filter(|wanted| *wanted != OF_TOKENS) {
+        let is = OF_TOKENS;
+        return Err(ApiError::WrongEnvironment { is, wanted });
+    }
     if let Some(missing) = required
         .scope
         .as_ref()
         .and_then(|scope| coverage::missing(&token.scopes, scope))
     {
         return Err(ApiError::InsufficientScope(missing.clone()));
-    }
-    if let Some(wanted) = required.environment.filter(|wanted| *wanted != OF_TOKENS) {
-        let is = OF_TOKENS;
-        return Err(ApiError::WrongEnvironment { is, wanted });
     }
     let mut answer = HttpResponse::Ok();
     identify(

@@ -16,7 +16,11 @@ use crate::{
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Retire {
     /// The id of a derived key, or the kid of a signing key (see `keys list`)
-    #[arg(required_unless_present = "old_masters", conflicts_with = "old_masters")]
+    #[arg(
+        required_unless_present = "old_masters",
+        conflicts_with = "old_masters",
+        allow_hyphen_values = true
+    )]
     id: Option<String>,
     /// All that come from another master key than the newest
     #[arg(long)]

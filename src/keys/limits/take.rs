@@ -4,6 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{join, join_all, try_join_all};
 
+use tokio::time::sleep;
+use uuid::Uuid;
+
 use super::{
     Limits, Shared, Span, Stand, Standing, Verdict,
     burst::Burst,
@@ -27,6 +30,18 @@ const ROUNDS: usize = 100;
 
 /// Subjects of which something is given back at the same time.
 const AT_ONCE: usize = 500;
+
+/// How long to stand back before a round. Two nodes that each hold what the other one wants give it to each other and have
+/// again what the other one wants: so after some rounds each waits for a time of its own, in which the other one has all.
+fn pause(node: Uuid, round: usize) -> Option<Duration> {
+    const AT_ONCE: usize = 3;
+    const LONGEST: u64 = 16;
+
+    let late = u64::try_from(round.checked_sub(AT_ONCE)?).ok()?;
+    let (_, random) = node.as_u64_pair();
+    let drawn = random.wrapping_mul(2 * late + 1).rotate_left(8) % LONGEST;
+    Some(Duration::from_millis(drawn))
+}
 
 /// What memory says of all limits of a request.
 enum Decision {
@@ -58,7 +73,10 @@ impl Shared {
         }
         let subject = self.registry.subject(key.uuid());
         let mut heard = Heard::default();
-        for _round in 0..ROUNDS {
+        for round in 0..ROUNDS {
+            if let Some(pause) = pause(self.means.node, round) {
+                sleep(pause).await;
+            }
             let at = self.means.clock.now();
             let count = |span, limit: Option<std::num::NonZeroU64>| {
                 let limit = limit?.get();

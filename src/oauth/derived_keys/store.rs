@@ -18,7 +18,7 @@ struct Hanging {
 }
 
 /// How many live rows each key made, digested or sealed. What is sealed begins with the key's id. Former values of API keys
-/// count for a quarter: without their pepper, one that leaks is not known any more.
+/// count for 90 days: without their pepper, one that leaks is not known any more.
 pub(super) async fn hanging(
     connection: &mut AsyncPgConnection,
     now: OffsetDateTime,

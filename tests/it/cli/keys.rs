@@ -50,6 +50,17 @@ async fn keys_are_rotated_beside_a_running_server() {
     );
 }
 
+#[tokio::test]
+async fn an_id_may_begin_with_a_hyphen() {
+    let app = TestApp::at_real_time(|_| {}).await;
+    let program = Program::beside(&app);
+    for id in ["-g9ErITvYiCK", "-17"] {
+        let ended = program.run(&["keys", "retire", id, "--yes"]).await;
+        let refusal = ended.refusal();
+        assert!(refusal.contains(id) && !refusal.contains("argument"), "{refusal}");
+    }
+}
+
 /// The commands of a section of a page, in their order.
 fn commands_of(page: &str, heading: &str) -> Vec<String> {
     let path = format!("{}/{page}", env!("CARGO_MANIFEST_DIR"));

@@ -115,6 +115,15 @@ async fn rotating_again_and_again_makes_no_more_than_twice_what_an_app_may_have(
         matches!(refused, Err(KeyError::TooManyOnTheirWayOut(10))),
         "{refused:?}"
     );
+    // Nor do rotations and new keys together.
+    let id = ApiKeyId::new(&keys.clock, &keys.entropy);
+    let refused = keys
+        .create(id, &super::new_key(world.ada_app), None, Asker::OPERATOR)
+        .await;
+    assert!(
+        matches!(refused, Err(KeyError::TooManyOnTheirWayOut(10))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
