@@ -325,7 +325,12 @@ impl App {
         if let Err(fault) = self.keys.tell_reached().await {
             tracing::warn!(%fault, "apps are not told of the last limits that their keys have used up");
         }
-        self.keys.leave_limits().await;
+        if timeout(grace, self.keys.leave_limits()).await.is_err() {
+            tracing::warn!(
+                ?grace,
+                "what was held of limits counts as used: the database takes too long"
+            );
+        }
         self.revocations.leave().await;
     }
 }

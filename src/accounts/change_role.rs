@@ -39,7 +39,7 @@ pub async fn change_role(
     Ok(true)
 }
 
-/// Makes a member an owner, and the owner who does it an admin.
+/// Makes a member an owner, and the owner who does it an admin. Says whether the member was none before.
 ///
 /// # Errors
 ///
@@ -50,7 +50,7 @@ pub async fn hand_over(
     account: AccountId,
     to: UserId,
     by: By<'_>,
-) -> Result<(), MemberError> {
+) -> Result<bool, MemberError> {
     let (account, own) = hold(connection, account, by).await?;
     let Actor::User(user) = by.actor else {
         return Err(MemberError::Forbidden);
@@ -68,7 +68,8 @@ pub async fn hand_over(
     if was != Role::Owner {
         set(connection, clock, &account, to, (was, Role::Owner), by).await?;
     }
-    set(connection, clock, &account, user, (Role::Owner, Role::Admin), by).await
+    set(connection, clock, &account, user, (Role::Owner, Role::Admin), by).await?;
+    Ok(was != Role::Owner)
 }
 
 async fn set(

@@ -35,19 +35,19 @@ impl Keys {
         path: &str,
         context: &ClientContext,
     ) -> Result<(), Fault> {
-        let Some(key) = self.find(presented).await? else {
+        let Some(key) = self.id_of(presented).await? else {
             return Ok(());
         };
         let now = self.clock.now();
         let revokes = self.config.keys.revoke_in_query;
-        let warns = self.is_to_be_warned(key.id, now);
+        let warns = self.is_to_be_warned(key, now);
         if !warns && !revokes {
             return Ok(());
         }
-        let told = self.tell_of_query(key.id, path, context).await;
+        let told = self.tell_of_query(key, path, context).await;
         if told.is_err() && warns {
             // It is for the next one that comes.
-            self.warned().remove(&key.id);
+            self.warned().remove(&key);
         }
         told
     }

@@ -95,11 +95,6 @@ impl Keys {
         if !store::insert(&mut transaction, &key, &asker.name()).await? {
             return Err(KeyError::Again);
         }
-        let most = self.config.keys.per_app;
-        let usable = store::count_usable(&mut transaction, app, now).await?;
-        if usable > 2 * i64::from(most) {
-            return Err(KeyError::TooManyOnTheirWayOut(2 * most));
-        }
         let ends_at = match overlap {
             Overlap::For(length) => {
                 let end = now + length;
@@ -115,6 +110,11 @@ impl Keys {
             was.next_version(now),
         )
         .await?;
+        let most = self.config.keys.per_app;
+        let usable = store::count_usable(&mut transaction, app, now).await?;
+        if usable > 2 * i64::from(most) {
+            return Err(KeyError::TooManyOnTheirWayOut(2 * most));
+        }
         asker
             .by
             .done(now, Action::KeyRotated, Subject::ApiKey(id))

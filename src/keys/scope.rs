@@ -1,9 +1,11 @@
 //! A scope goes from the catalogue, or is for fewer than before.
 
 use diesel_async::AsyncPgConnection;
+use time::OffsetDateTime;
 
-use super::{coverage::covers, store};
+use super::{Settings, coverage::covers, store};
 use crate::{
+    config::Families,
     revocation::Subject,
     scopes::{Audience, Catalogue, Entry},
     types::{Fault, Scope, ScopeSet},
@@ -32,8 +34,9 @@ pub async fn drop_scope(
     Ok(keys.chain(apps.into_iter().map(Subject::App)).collect())
 }
 
-/// Waits until nobody is changing an app or making a key, and has whoever begins to wait until the transaction ends: what is
-/// granted by a prefix names no row of the catalogue that could be held.
+/// Waits until nobody is changing an app or making a key, and has whoever begins to wait until the transaction ends. For
+/// whoever changes the catalogue, before anything else: apps come before scopes for everybody, and what is granted by a
+/// prefix names no row of the catalogue that could be held.
 ///
 /// # Errors
 ///
@@ -44,7 +47,7 @@ pub async fn hold_all_apps(connection: &mut AsyncPgConnection) -> Result<(), Fau
 
 /// Takes from apps and keys, in the caller's transaction, what gives them a scope that is for operators to grant from now on:
 /// itself, and whatever implies it, in whose place comes all else that it implies. Who granted it is not known, so
-/// operators grant it again where it is wanted. What it returns is to be appended to the revocation log.
+/// operators grant it again where it is wanted. What the configuration gives to all keys of a family stays. What it returns is to be appended to the revocation log.
 ///
 /// # Errors
 ///
@@ -53,6 +56,8 @@ pub async fn withhold_scope(
     connection: &mut AsyncPgConnection,
     scope: &Scope,
     catalogue: &Catalogue,
+    families: &Families,
+    now: OffsetDateTime,
 ) -> Result<Vec<Subject>, Fault> {
     let given_by = |own: &Scope| covers(own.as_str(), scope.as_str());
     let rest = |own: &Scope| {
@@ -63,9 +68,10 @@ pub async fn withhold_scope(
         });
         others.map(|entry| entry.scope.clone()).collect::<ScopeSet>()
     };
-    let narrowed = |held: &ScopeSet| {
+    let narrowed = |held: &ScopeSet, of_family: &[String]| {
         held.iter().fold(ScopeSet::default(), |kept, own| {
-            kept.union(&if given_by(own) {
+            let is_of_family = of_family.iter().any(|scope| scope == own.as_str());
+            kept.union(&if given_by(own) && !is_of_family {
                 rest(own)
             } else {
                 [own.clone()].into_iter().collect()
@@ -76,12 +82,21 @@ pub async fn withhold_scope(
     let mut changed = Vec::new();
     // Apps first, as whoever makes a key takes them.
     for (app, held) in store::apps_with_any(connection, &names).await? {
-        store::set_app_scopes(connection, app, &narrowed(&held)).await?;
+        store::set_app_scopes(connection, app, &narrowed(&held, &[])).await?;
         changed.push(Subject::App(app));
     }
-    for (key, held) in store::keys_with_any(connection, &names).await? {
-        store::set_key_scopes(connection, key, &narrowed(&held)).await?;
-        changed.push(Subject::ApiKey(key));
+    for key in store::keys_with_any(connection, &names).await? {
+        let family = families.get(&key.family);
+        let of_family = family.map_or(&[][..], |family| family.default_scopes.as_slice());
+        let kept = narrowed(&key.settings.scopes, of_family);
+        if kept != key.settings.scopes {
+            let settings = Settings {
+                scopes: kept,
+                ..key.settings.clone()
+            };
+            store::change(connection, &key, &settings, key.next_version(now)).await?;
+            changed.push(Subject::ApiKey(key.id));
+        }
     }
     Ok(changed)
 }

@@ -9,12 +9,12 @@ mod told;
 pub(super) use default_key::{configure_default_key, default_key, take_default_key};
 pub(super) use leaked::by_values;
 pub(super) use policy::{
-    apps_with_any, change_policy, drop_publishable_scope, drop_scope, held_policy, hold_all_apps,
-    keys_with_any, policy, set_app_scopes, set_key_scopes,
+    apps_with_any, change_policy, drop_publishable_scope, drop_scope, held_policy, hold_all_apps, policy,
+    set_app_scopes,
 };
 pub(super) use read::{
     Found, FoundApp, by_account, by_app, count_live, count_live_by_app, count_usable, ending, former, held,
-    held_all, key, keys, live_by_macs, usable,
+    held_all, key, keys, keys_with_any, live_by_macs, usable,
 };
 pub(super) use told::{enter_reached, forget_reached, take_reminders};
 

@@ -224,6 +224,18 @@ impl Keys {
         }
     }
 
+    /// Which key has this value, also if nobody takes it: it may be good again.
+    pub(super) async fn id_of(&self, presented: &str) -> Result<Option<ApiKeyId>, Fault> {
+        if self.formats.read(presented).is_none() {
+            return Ok(None);
+        }
+        Ok(match self.look_up(presented).await? {
+            Found::Live(key) => Some(key.id),
+            Found::Revoked(known) => known.map(|(id, ..)| id),
+            Found::None => None,
+        })
+    }
+
     async fn look_up(&self, presented: &str) -> Result<Found, Fault> {
         // A node that lacks the current pepper's master key still knows keys by older ones.
         let current = self.keyring.mac(Purpose::ApiKey, presented.as_bytes());

@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     crypto::{JwtType, Token},
     revocation::Subject,
-    types::{ClientId, Fault, GrantId, ScopeSet, SessionId, TokenId, UserId},
+    types::{ClientId, Fault, GrantId, Scope, ScopeSet, SessionId, TokenId, UserId},
 };
 
 /// Whom a token speaks for.
@@ -46,6 +46,15 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
+    /// The first of these scopes that it does not name. None implies another, as those of API keys do: people have allowed
+    /// what they read, and no more.
+    #[must_use]
+    pub fn lacks<'r>(&self, required: &'r ScopeSet) -> Option<&'r Scope> {
+        required
+            .iter()
+            .find(|scope| !self.scopes.contains(scope.as_str()))
+    }
+
     /// The `sub` claim: the person, or the client where there is none (RFC 9068 §2.2).
     #[must_use]
     pub fn subject(&self) -> String {

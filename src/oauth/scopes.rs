@@ -36,9 +36,7 @@ pub async fn add_scope(
 ) -> Result<(), ScopeError> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
-    if entry.audience == Audience::FirstParty {
-        keys::hold_all_apps(&mut transaction).await?;
-    }
+    keys::hold_all_apps(&mut transaction).await?;
     let before = catalogue(&mut transaction)
         .await?
         .find(entry.scope.as_str())
@@ -49,7 +47,9 @@ pub async fn add_scope(
     changed.extend(keys::drop_scope(&mut transaction, entry.scope.as_str(), Some(entry)).await?);
     if entry.audience == Audience::FirstParty && before != Some(Audience::FirstParty) {
         let now_known = catalogue(&mut transaction).await?;
-        changed.extend(keys::withhold_scope(&mut transaction, &entry.scope, &now_known).await?);
+        let families = &authority.config.keys.families;
+        let withheld = keys::withhold_scope(&mut transaction, &entry.scope, &now_known, families, now);
+        changed.extend(withheld.await?);
     }
     let action = if before.is_some() {
         Action::ScopeChanged
@@ -61,6 +61,7 @@ pub async fn add_scope(
         .detail("description", entry.description.as_str())
         .detail("audience", entry.audience.name())
         .detail("clients", clients)
+        .detail("apps_and_keys", changed.len().saturating_sub(clients))
         .write(&mut transaction)
         .await?;
     authority.commit(transaction, &changed, Reason::Changed).await?;
@@ -84,6 +85,7 @@ pub async fn remove_scope(
         return Err(ScopeError::BuiltIn(name.to_owned()));
     }
     let mut transaction = authority.db.begin().await?;
+    keys::hold_all_apps(&mut transaction).await?;
     if !scopes::delete(&mut transaction, name).await? {
         return Err(ScopeError::Unknown(name.to_owned()));
     }

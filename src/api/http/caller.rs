@@ -23,7 +23,7 @@ use crate::{
     accounts,
     audit::{Actor, By},
     identity::{self, http::Visitor},
-    keys::{Asker, Judgement, Keys, LiveKey, Reach, Seen, Wanted, coverage},
+    keys::{Asker, Judgement, Keys, LiveKey, Reach, Seen, Wanted},
     oauth::{
         Authority,
         access_token::{self, AccessToken, Principal},
@@ -260,7 +260,7 @@ async fn caller(
     let token = access_token::inspect(&authority, credential)
         .await?
         .ok_or(ApiError::InvalidCredential)?;
-    if let Some(missing) = coverage::missing(&token.scopes, required) {
+    if let Some(missing) = token.lacks(required) {
         return Err(ApiError::InsufficientScope(missing.clone()));
     }
     let (reach, operator) = reach_of(&authority, &token).await?;

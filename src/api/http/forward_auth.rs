@@ -21,7 +21,7 @@ use super::{
     caller::{bearer, context, key_in_query},
 };
 use crate::{
-    keys::{Keys, Seen, Wanted, coverage},
+    keys::{Keys, Seen, Wanted},
     oauth::{
         Authority,
         access_token::{self, Principal},
@@ -216,11 +216,7 @@ async fn by_token(
         let is = OF_TOKENS;
         return Err(ApiError::WrongEnvironment { is, wanted });
     }
-    if let Some(missing) = required
-        .scope
-        .as_ref()
-        .and_then(|scope| coverage::missing(&token.scopes, scope))
-    {
+    if let Some(missing) = required.scope.as_ref().and_then(|scope| token.lacks(scope)) {
         return Err(ApiError::InsufficientScope(missing.clone()));
     }
     let mut answer = HttpResponse::Ok();

@@ -335,10 +335,14 @@ pub(super) async fn hand_over(act: AccountAct<ToOwn>) -> Result<HttpResponse, Fa
     )
     .await
     {
-        Ok(()) => transaction.commit().await?,
+        Ok(is_new) => {
+            transaction.commit().await?;
+            if is_new {
+                tell(&act, heir, Some(Role::Owner)).await;
+            }
+        }
         Err(error) => return refused(&act, error),
     }
-    tell(&act, heir, Some(Role::Owner)).await;
     Ok(News::HandedOver.on(&act.path()))
 }
 

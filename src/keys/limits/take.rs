@@ -247,17 +247,17 @@ impl Shared {
         })
     }
 
-    /// Gives back what `which` (by when it was last asked) picks of all, as far as it can.
+    /// Gives back what `which` (by when it was last asked) picks of all.
     pub(super) async fn give_back_all(&self, which: impl Fn(i64) -> bool + Sync) -> Result<(), Fault> {
-        let mut all_given = Ok(());
         for some in self.registry.all().chunks(AT_ONCE) {
             let mut given = Vec::with_capacity(some.len());
             for subject in some {
                 given.push(self.give_back_of(subject, &which));
             }
-            all_given = join_all(given).await.into_iter().fold(all_given, Result::and);
+            // Without the database each of the others would wait for it in vain.
+            join_all(given).await.into_iter().fold(Ok(()), Result::and)?;
         }
-        all_given
+        Ok(())
     }
 
     /// Gives back all of one subject that `which` (by when it was last asked) picks.

@@ -154,27 +154,6 @@ pub(in crate::keys) async fn apps_with_any(
         .collect()
 }
 
-/// The same of keys that are not revoked.
-pub(in crate::keys) async fn keys_with_any(
-    connection: &mut AsyncPgConnection,
-    names: &[String],
-) -> Result<Vec<(ApiKeyId, ScopeSet)>, Fault> {
-    let rows: Vec<(Uuid, Vec<String>)> = api_keys::table
-        .filter(api_keys::scopes.overlaps_with(names))
-        .filter(api_keys::revoked_at.is_null())
-        .order(api_keys::id)
-        .select((api_keys::id, api_keys::scopes))
-        .for_no_key_update()
-        .load(connection)
-        .await?;
-    rows.into_iter()
-        .map(|(id, held)| {
-            let held = scopes(&held).ok_or_else(|| Fault::inconsistent("api_keys", "scopes", id))?;
-            Ok((ApiKeyId::from_uuid(id), held))
-        })
-        .collect()
-}
-
 pub(in crate::keys) async fn set_app_scopes(
     connection: &mut AsyncPgConnection,
     app: AppId,
@@ -182,18 +161,6 @@ pub(in crate::keys) async fn set_app_scopes(
 ) -> Result<(), Fault> {
     diesel::update(apps::table.find(app.uuid()))
         .set(apps::key_scopes.eq(to.to_strings()))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(in crate::keys) async fn set_key_scopes(
-    connection: &mut AsyncPgConnection,
-    key: ApiKeyId,
-    to: &ScopeSet,
-) -> Result<(), Fault> {
-    diesel::update(api_keys::table.find(key.uuid()))
-        .set(api_keys::scopes.eq(to.to_strings()))
         .execute(connection)
         .await?;
     Ok(())

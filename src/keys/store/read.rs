@@ -178,6 +178,21 @@ pub(in crate::keys) async fn held_all(
         .await?)
 }
 
+/// Keys that are not revoked and have any of these scopes, held.
+pub(in crate::keys) async fn keys_with_any(
+    connection: &mut AsyncPgConnection,
+    names: &[String],
+) -> Result<Vec<ApiKey>, Fault> {
+    all(api_keys::table
+        .filter(api_keys::scopes.overlaps_with(names))
+        .filter(api_keys::revoked_at.is_null())
+        .order(api_keys::id)
+        .select(Row::as_select())
+        .for_no_key_update()
+        .load(connection)
+        .await?)
+}
+
 /// Keys of an app, newest first, from before `before`.
 pub(in crate::keys) async fn by_app(
     connection: &mut AsyncPgConnection,

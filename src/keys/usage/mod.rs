@@ -1,8 +1,8 @@
 //! What API keys are used for: counts by the minute, rolled up to hours and days; the last use and the last requests of each
 //! key; and what of their use the audit trail keeps.
 //!
-//! Whoever judges a request calls [`Usage::record`], which touches memory alone. Every `usage.flush`, or as seldom as once a
-//! minute if there is very much, what was counted is written: see `write.rs` for how nothing is counted twice and nothing is lost while the database is away. The numbers are
+//! Whoever judges a request calls [`Usage::record`], which touches memory alone. Every `usage.flush`, or as seldom as every
+//! 15 seconds if there is very much, what was counted is written: see `write.rs` for how nothing is counted twice and nothing is lost while the database is away. The numbers are
 //! read through [`report()`], which adds what the jobs have not rolled up yet, so that they are right at any time.
 
 mod csv;
@@ -45,8 +45,8 @@ pub use store::{
 /// Writing takes at most one in so many parts of the time: where very many keys are in use, it waits until more requests
 /// share a row.
 const TURNS: u32 = 20;
-/// But no longer than this: counts are by the minute, so nothing would be gained.
-const LONGEST: Duration = Duration::from_mins(1);
+/// But no longer than this: what other nodes and pages know of a key's use is so old at the most.
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// The counting of one node. Clones share it; it writes for as long as there is one.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ impl Usage {
         }
     }
 
-    /// Whether a key was used since then, as far as this node knows: other nodes may have uses of the last `usage.flush` to
+    /// Whether a key was used since then, as far as this node knows: other nodes may have uses of the last seconds to
     /// write.
     ///
     /// # Errors

@@ -115,6 +115,12 @@ async fn rotating_again_and_again_makes_no_more_than_twice_what_an_app_may_have(
         matches!(refused, Err(KeyError::TooManyOnTheirWayOut(10))),
         "{refused:?}"
     );
+    // One that leaves no more than there were is no more.
+    let id = ApiKeyId::new(&keys.clock, &keys.entropy);
+    let at_once = Some(Overlap::For(Duration::ZERO));
+    keys.rotate(last, id, at_once, None, Asker::OPERATOR)
+        .await
+        .unwrap();
     // Nor do rotations and new keys together.
     let id = ApiKeyId::new(&keys.clock, &keys.entropy);
     let refused = keys
@@ -152,6 +158,13 @@ async fn keys_of_an_environment_that_their_app_lost_are_refused_on_every_node_un
     for node in 0..2 {
         assert_eq!(ask(node).await, "NOT_FOUND");
     }
+    // It may be good again, so it matters that it leaks.
+    let path = format!("/v1/keys?api_key={value}");
+    for _ in 0..2 {
+        let refused = world.call(Method::GET, &path, None, None).await;
+        refused.refuses(401, "UNAUTHORIZED");
+    }
+    assert_eq!(world.records("key.leaked").await, 1);
     let id = ApiKeyId::new(&keys.clock, &keys.entropy);
     let rotated = keys.rotate(test.id, id, None, None, Asker::OPERATOR).await;
     assert!(
