@@ -125,6 +125,7 @@ impl Runner {
         job.count(result.as_ref().ok().copied());
         let outcome = result.as_ref().map(|rows| *rows).map_err(ToString::to_string);
         store::finished(&mut connection, job.name, self.clock.now(), outcome).await?;
+        store::unlock(&mut connection, job.name).await?;
         result.map(Run::Done)
     }
 }

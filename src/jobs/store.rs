@@ -27,6 +27,16 @@ pub(super) async fn lock(connection: &mut AsyncPgConnection, name: &str) -> Resu
     Ok(row.locked)
 }
 
+/// Gives the lock back. It would go with the session, which ends some time after the connection was dropped.
+pub(super) async fn unlock(connection: &mut AsyncPgConnection, name: &str) -> Result<(), Fault> {
+    diesel::sql_query("SELECT pg_advisory_unlock($1, hashtext($2))")
+        .bind::<Integer, _>(LOCK_CLASS)
+        .bind::<Text, _>(name)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// When the job last began, on whichever node.
 pub(super) async fn last_start(
     connection: &mut AsyncPgConnection,
