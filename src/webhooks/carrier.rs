@@ -81,9 +81,7 @@ pub(super) enum Undelivered {
     #[error("the name has no address on the internet")]
     NoAddress,
     /// As where private networks were allowed once, and an endpoint of then is still there.
-    #[error(
-        "nothing is sent by plain http: change the URL to https, or set webhooks.allow_private_addresses"
-    )]
+    #[error("nothing is sent by plain http: change the URL to https")]
     PlainHttp,
     #[error("no connection: {0}")]
     NoConnection(io::Error),

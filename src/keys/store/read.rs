@@ -298,20 +298,22 @@ pub(in crate::keys) async fn ending(
         .await?)
 }
 
+fn good<'q>(app: AppId, now: OffsetDateTime) -> api_keys::BoxedQuery<'q, diesel::pg::Pg> {
+    api_keys::table
+        .filter(api_keys::app_id.eq(app.uuid()))
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)))
+        .into_boxed()
+}
+
 /// Keys of an app that take a place: those that were rotated are on their way out and take none.
 pub(in crate::keys) async fn count_live(
     connection: &mut AsyncPgConnection,
     app: AppId,
     now: OffsetDateTime,
 ) -> Result<i64, Fault> {
-    Ok(api_keys::table
-        .filter(api_keys::app_id.eq(app.uuid()))
-        .filter(api_keys::revoked_at.is_null())
-        .filter(api_keys::successor_id.is_null())
-        .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)))
-        .count()
-        .get_result(connection)
-        .await?)
+    let live = good(app, now).filter(api_keys::successor_id.is_null());
+    Ok(live.count().get_result(connection).await?)
 }
 
 /// Keys of an app that are good, with those that were rotated.
@@ -320,13 +322,7 @@ pub(in crate::keys) async fn count_usable(
     app: AppId,
     now: OffsetDateTime,
 ) -> Result<i64, Fault> {
-    Ok(api_keys::table
-        .filter(api_keys::app_id.eq(app.uuid()))
-        .filter(api_keys::revoked_at.is_null())
-        .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)))
-        .count()
-        .get_result(connection)
-        .await?)
+    Ok(good(app, now).count().get_result(connection).await?)
 }
 
 pub(in crate::keys) async fn count_live_by_app(
