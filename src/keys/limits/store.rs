@@ -62,6 +62,8 @@ impl News {
             kind: Kind::from_name(words.next()?)?,
             began: words.next()?.parse().ok()?,
         };
+        // What is no time must not come into a statement that others share.
+        began(&id).ok()?;
         match what {
             "given" => Some(Self::Given(id)),
             "recall" => Some(Self::Recall(
@@ -255,7 +257,8 @@ mod tests {
         for news in [News::Given(id), News::Recall(id, nodes), News::Recall(id, vec![])] {
             assert_eq!(News::read(&news.write()), Some(news));
         }
-        for other in ["", "given", "given x hour 0", "lend 0 hour 0"] {
+        let no_time = format!("recall {} hour {}", id.subject, i64::MAX);
+        for other in ["", "given", "given x hour 0", "lend 0 hour 0", &no_time] {
             assert_eq!(News::read(other), None);
         }
     }
