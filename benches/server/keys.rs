@@ -19,8 +19,7 @@ use claviger::{
 use serde_json::Value;
 
 use crate::{
-    CONNECTIONS,
-    load::{self, Connection, Loaded},
+    load::{self, Connection, Loaded, Until},
     process::Process,
     scene::{self, Scene},
 };
@@ -32,7 +31,8 @@ const MODEST: &str = "\\N\t100000\t1000000";
 const BY_THE_HOUR: &str = "\\N\t1000000000000\t1000000000000";
 
 pub(crate) struct Keys {
-    nodes: Vec<Node>,
+    /// Beside the scene's.
+    others: Vec<(SocketAddr, Process)>,
     service: String,
     /// With limits by second, hour and month.
     limited: String,
@@ -40,12 +40,6 @@ pub(crate) struct Keys {
     by_the_hour: String,
     many: Vec<String>,
     to_revoke: Vec<(ApiKeyId, String)>,
-}
-
-struct Node {
-    address: SocketAddr,
-    /// None for that of the scene.
-    process: Option<Process>,
 }
 
 /// Makes keys and their rows.
@@ -138,20 +132,14 @@ impl Keys {
         }
         maker.write(scene);
         scene.sql("ANALYZE api_keys");
-        let mut nodes = vec![Node {
-            address: scene.address,
-            process: None,
-        }];
+        let mut others = Vec::new();
         for number in 1..3 {
             let (address, process) = scene.another_node(number);
             scene::listens(address).await;
-            nodes.push(Node {
-                address,
-                process: Some(process),
-            });
+            others.push((address, process));
         }
         Self {
-            nodes,
+            others,
             service,
             limited,
             by_the_hour,
@@ -178,85 +166,70 @@ impl Keys {
         .into_bytes()
     }
 
-    fn processes<'a>(&'a self, scene: &'a Scene, nodes: usize) -> Vec<&'a Process> {
-        let first = self.nodes.iter().take(nodes);
-        first
-            .map(|node| node.process.as_ref().unwrap_or(&scene.server))
-            .collect()
+    fn nodes<'a>(&'a self, scene: &'a Scene, count: usize) -> Vec<(SocketAddr, &'a Process)> {
+        let others = self.others.iter().map(|(address, process)| (*address, process));
+        [scene.node()].into_iter().chain(others).take(count).collect()
     }
 
-    pub(crate) async fn on_three(&self, scene: &Scene, by_the_second: bool, each: Duration) -> Loaded {
+    pub(crate) fn on_three(&self, scene: &Scene, by_the_second: bool, each: Duration) -> Loaded {
         let key = if by_the_second {
             &self.limited
         } else {
             &self.by_the_hour
         };
-        self.load(scene, 3, each, &[self.question(key)]).await
+        let question = self.question(key);
+        load::drive(
+            &self.nodes(scene, 3),
+            Until::After(each),
+            &async |connection: &mut Connection, _| is_valid(&connection.call(&question).await),
+        )
     }
 
-    /// Judges every one of `count` keys once on the first node, and says how much memory it takes for each.
-    pub(crate) async fn use_once(&self, scene: &Scene, count: usize) -> f64 {
-        let before = scene.server.memory();
-        let questions: Vec<_> = self
-            .many
+    /// Questions about that many keys.
+    pub(crate) fn questions(&self, count: usize) -> Vec<Vec<u8>> {
+        self.many
             .iter()
             .take(count)
             .map(|key| self.question(key))
-            .collect();
-        let parts = questions
-            .chunks(count.div_ceil(CONNECTIONS))
-            .map(|part| async move {
-                let mut connection = Connection::open(scene.address).await;
-                for question in part {
-                    is_valid(&connection.call(question).await);
-                }
-            });
-        futures_util::future::join_all(parts).await;
-        scene.server.memory().saturating_sub(before) as f64 / count as f64
+            .collect()
+    }
+
+    /// Asks each once of the first node, and says how much memory a key takes there.
+    pub(crate) fn ask_once(scene: &Scene, questions: &[Vec<u8>]) -> f64 {
+        let before = scene.server.memory();
+        load::drive(
+            &[scene.node()],
+            Until::Count(questions.len()),
+            &async |connection: &mut Connection, place| {
+                is_valid(&connection.call(&questions[place % questions.len()]).await);
+            },
+        );
+        scene.server.memory().saturating_sub(before) as f64 / questions.len() as f64
     }
 
     /// All of them in turn, in an order that no cache of a processor likes.
-    pub(crate) async fn among_many(&self, scene: &Scene, count: usize, each: Duration) -> Loaded {
-        let questions: Vec<_> = self
-            .many
-            .iter()
-            .take(count)
-            .map(|key| self.question(key))
-            .collect();
-        self.load(scene, 1, each, &questions).await
-    }
-
-    /// Loads the first `nodes` nodes with these questions.
-    async fn load(&self, scene: &Scene, nodes: usize, each: Duration, questions: &[Vec<u8>]) -> Loaded {
-        let processes = self.processes(scene, nodes);
-        let cpu = || processes.iter().map(|process| process.cpu()).sum::<Duration>();
-        let run = |until: Instant| async move {
-            let all = (0..CONNECTIONS).map(|first| async move {
-                let mut connection = Connection::open(self.nodes[first % nodes].address).await;
-                let (mut times, mut place) = (Vec::new(), first);
-                while Instant::now() < until {
-                    let sent = Instant::now();
-                    is_valid(&connection.call(&questions[place % questions.len()]).await);
-                    times.push(sent.elapsed());
-                    // Prime to any number of questions that is round.
-                    place += 7_919;
-                }
-                times
-            });
-            futures_util::future::join_all(all).await.concat()
-        };
-        run(Instant::now() + Duration::from_secs(1)).await;
-        let (began, used) = (Instant::now(), cpu());
-        let times = run(began + each).await;
-        Loaded::of(times, began.elapsed(), Some(cpu().saturating_sub(used)))
+    pub(crate) fn among_many(scene: &Scene, questions: &[Vec<u8>], each: Duration) -> Loaded {
+        /// Prime to any number of questions that is round.
+        const STRIDE: usize = 7_919;
+        load::drive(
+            &[scene.node()],
+            Until::After(each),
+            &async |connection: &mut Connection, place| {
+                is_valid(
+                    &connection
+                        .call(&questions[place * STRIDE % questions.len()])
+                        .await,
+                );
+            },
+        )
     }
 
     /// From the call that revokes a key until the last of three nodes has refused it: median and p99. Each node has just
     /// said yes from memory.
-    pub(crate) async fn revoke(&self) -> (Duration, Duration) {
+    pub(crate) async fn revoke(&self, scene: &Scene) -> (Duration, Duration) {
         let mut connections = Vec::new();
-        for node in &self.nodes {
-            connections.push(Connection::open(node.address).await);
+        for (address, _) in self.nodes(scene, 3) {
+            connections.push(Connection::open(address).await);
         }
         let mut times = Vec::new();
         for (id, key) in &self.to_revoke {
@@ -286,8 +259,8 @@ impl Keys {
 }
 
 fn code(answer: &load::Answer) -> String {
-    let body: Value = serde_json::from_str(&answer.body).unwrap();
-    body["code"].as_str().unwrap_or(&answer.body).to_owned()
+    let body: Value = serde_json::from_str(answer.body).unwrap();
+    body["code"].as_str().unwrap_or(answer.body).to_owned()
 }
 
 fn is_valid(answer: &load::Answer) {

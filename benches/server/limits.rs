@@ -12,15 +12,20 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
 
-use crate::{CONNECTIONS, load::Loaded, process::Process, scene::Scene};
+use crate::{
+    CONNECTIONS,
+    load::{self, Loaded},
+    process::Process,
+    scene::Scene,
+};
 
 /// The bench starts itself with this as the bare server, so that its processor time is its own.
 pub(crate) const ARGUMENT: &str = "--bare-server";
 const PORT: u16 = 18_081;
 
 pub(crate) struct Bare {
-    pub(crate) address: SocketAddr,
-    pub(crate) server: Process,
+    address: SocketAddr,
+    server: Process,
 }
 
 impl Bare {
@@ -30,6 +35,10 @@ impl Bare {
         let server = Process::start(Command::new(program).arg(ARGUMENT));
         crate::scene::listens(address).await;
         Self { address, server }
+    }
+
+    pub(crate) fn load(&self, path: &str, each: Duration) -> Loaded {
+        load::repeat((self.address, &self.server), each, &load::get(path))
     }
 }
 
@@ -66,6 +75,8 @@ pub(crate) const SINGLE_INSERT: &str = "INSERT INTO bench_inserts (filler) VALUE
 
 /// Transactions a second of `script` with as many connections as our rows have.
 pub(crate) fn pgbench(scene: &Scene, script: &str, each: Duration) -> Loaded {
+    // It counts in whole seconds.
+    let each = Duration::from_secs(each.as_secs().max(1));
     let file = scene.folder().join("pgbench.sql");
     std::fs::write(&file, script).unwrap();
     let log = scene.folder().join("pgbench_log");
@@ -105,5 +116,5 @@ pub(crate) fn pgbench(scene: &Scene, script: &str, each: Duration) -> Loaded {
             std::fs::remove_file(path).unwrap();
         }
     }
-    Loaded::of(times, each, None)
+    Loaded::new(times, each, None)
 }

@@ -2,7 +2,7 @@
 //! a bare actix-web for the HTTP side, pgbench for the database side. Prints each figure and its ratio to its limit, and
 //! writes the table to `docs/performance.md`.
 //!
-//! `--seconds N` is how long each row is loaded (10), `--refreshes N`, `--tokens N` and `--keys N` how many the rows about
+//! `--seconds N` is how long each row is loaded (10), its limit beside it as long, `--refreshes N`, `--tokens N` and `--keys N` how many the rows about
 //! size take (1,000,000 each); a tenth of the keys is in use.
 
 #![allow(
@@ -25,9 +25,15 @@ mod scene;
 use std::time::Duration;
 
 use keys::Keys;
-use load::Loaded;
+use limits::Bare;
+use load::Until;
 use report::Table;
 use scene::Scene;
+
+const HELLO: &str = "bare hello";
+const SIGNED: &str = "bare hello with one ES256 signature";
+const UPDATE: &str = "guarded single-row UPDATE";
+const INSERT: &str = "single-row INSERT";
 
 const INTROSPECTION: &str = "introspection of a live access token";
 const METADATA: &str = "metadata";
@@ -102,46 +108,38 @@ async fn measure(settings: &Settings) {
     let mut table = Table::default();
     let scene = Scene::start().await;
     let idle = scene.server.memory();
-    let bare = limits::Bare::start().await;
+    let bare = Bare::start().await;
 
-    eprintln!("limits of this machine");
-    let load = |server, address, request: Vec<u8>| async move {
-        load::repeat(address, CONNECTIONS, settings.each, server, &request).await
-    };
-    let hello = load(&bare.server, bare.address, load::get("/hello")).await;
-    let signed = load(&bare.server, bare.address, load::get("/signed")).await;
-    table.limit("bare hello", &hello);
-    table.limit("bare hello with one ES256 signature", &signed);
-    let update = limits::pgbench(&scene, limits::GUARDED_UPDATE, settings.each);
-    let insert = limits::pgbench(&scene, limits::SINGLE_INSERT, settings.each);
-    table.limit("guarded single-row UPDATE", &update);
-    table.limit("single-row INSERT", &insert);
+    let each = settings.each;
+    let hello = |each| bare.load("/hello", each);
+    let signed = |each| bare.load("/signed", each);
+    let update = |each| limits::pgbench(&scene, limits::GUARDED_UPDATE, each);
+    let insert = |each| limits::pgbench(&scene, limits::SINGLE_INSERT, each);
 
     let fixed = [
-        (INTROSPECTION, scene.introspection().await, &hello, 0.60),
-        (
-            METADATA,
-            load::get("/.well-known/openid-configuration"),
-            &hello,
-            0.85,
-        ),
-        (JWKS, load::get("/.well-known/jwks.json"), &hello, 0.85),
-        (CLIENT_CREDENTIALS, scene.client_credentials(), &signed, 0.60),
+        (INTROSPECTION, scene.introspection().await, 0.60),
+        (METADATA, load::get("/.well-known/openid-configuration"), 0.85),
+        (JWKS, load::get("/.well-known/jwks.json"), 0.85),
     ];
-    for (work, request, limit, goal) in fixed {
+    for (work, request, goal) in fixed {
         if settings.has(work) {
-            let loaded = load(&scene.server, scene.address, request).await;
-            table.row(work, &loaded, limit, goal);
+            let row = |each| load::repeat(scene.node(), each, &request);
+            table.row(work, HELLO, load::in_turn(each, hello, row), goal);
         }
+    }
+    if settings.has(CLIENT_CREDENTIALS) {
+        let request = scene.client_credentials();
+        let row = |each| load::repeat(scene.node(), each, &request);
+        table.row(CLIENT_CREDENTIALS, SIGNED, load::in_turn(each, signed, row), 0.60);
     }
     let grants = scene.grants(1_000).await;
     if settings.has(REFRESH) {
-        let loaded = scene.refresh_for(&grants, CONNECTIONS, settings.each).await;
-        table.row(REFRESH, &loaded, &update, 0.55);
+        let row = |each| scene.refresh(&grants, Until::After(each));
+        table.row(REFRESH, UPDATE, load::in_turn(each, update, row), 0.55);
     }
     if settings.has(FLOW) {
-        let loaded = scene.flows_for(CONNECTIONS, settings.each).await;
-        table.row(FLOW, &loaded, &insert, 0.25);
+        let row = |each| scene.flows(each);
+        table.row(FLOW, INSERT, load::in_turn(each, insert, row), 0.25);
     }
     if settings.only.is_none() {
         // Before the keys, whose use is counted in rows while the refreshes are.
@@ -160,7 +158,7 @@ async fn measure(settings: &Settings) {
         .as_ref()
         .is_none_or(|word| of_keys.iter().any(|work| work.contains(word.as_str())))
     {
-        keys(settings, &scene, &hello, &mut table).await;
+        keys(settings, &scene, &bare, &mut table).await;
     }
     if settings.only.is_some() {
         return;
@@ -180,34 +178,32 @@ async fn measure(settings: &Settings) {
     table.write();
 }
 
-async fn keys(settings: &Settings, scene: &Scene, hello: &Loaded, table: &mut Table) {
+async fn keys(settings: &Settings, scene: &Scene, bare: &Bare, table: &mut Table) {
     let each = settings.each;
+    let hello = |each| bare.load("/hello", each);
     let keys = Keys::start(scene, settings.keys).await;
     for (work, request) in [(VERIFY, keys.limited()), (FORWARD_AUTH, keys.forward_auth())] {
         if settings.has(work) {
-            let loaded = load::repeat(scene.address, CONNECTIONS, each, &scene.server, &request).await;
-            table.row(work, &loaded, hello, 0.60);
+            let row = |each| load::repeat(scene.node(), each, &request);
+            table.row(work, HELLO, load::in_turn(each, hello, row), 0.60);
         }
     }
     for (work, by_the_second) in [(ON_THREE, false), (SECONDS_ON_THREE, true)] {
         if settings.has(work) {
-            table.row(
-                work,
-                &keys.on_three(scene, by_the_second, each).await,
-                hello,
-                0.60,
-            );
+            let row = |each| keys.on_three(scene, by_the_second, each);
+            table.row(work, HELLO, load::in_turn(each, hello, row), 0.60);
         }
     }
     if settings.has(AMONG_MANY) {
-        let live = settings.keys / 10;
-        let bytes = keys.use_once(scene, live).await;
-        table.row(AMONG_MANY, &keys.among_many(scene, live, each).await, hello, 0.60);
-        let is = format!("{bytes:.0} bytes ({live} of {} keys)", settings.keys);
+        let questions = keys.questions(settings.keys / 10);
+        let bytes = Keys::ask_once(scene, &questions);
+        let row = |each| Keys::among_many(scene, &questions, each);
+        table.row(AMONG_MANY, HELLO, load::in_turn(each, hello, row), 0.60);
+        let is = format!("{bytes:.0} bytes ({} of {} keys)", questions.len(), settings.keys);
         table.fact("memory for each key in use, with its limits", &is, "–");
     }
     if settings.has(REVOKE) {
-        let (median, p99) = keys.revoke().await;
+        let (median, p99) = keys.revoke(scene).await;
         let milliseconds = |time: Duration| time.as_secs_f64() * 1_000.0;
         let is = format!("{:.1} ms, p99 {:.1} ms", milliseconds(median), milliseconds(p99));
         table.fact(REVOKE, &is, "–");
@@ -218,7 +214,7 @@ async fn keys(settings: &Settings, scene: &Scene, hello: &Loaded, table: &mut Ta
 async fn sizes(settings: &Settings, scene: &Scene, grants: &scene::Held, table: &mut Table) {
     eprintln!("{} refreshes of 1,000 grants", settings.refreshes);
     let before = scene.rows();
-    scene.refresh_count(grants, CONNECTIONS, settings.refreshes).await;
+    scene.refresh(grants, Until::Count(settings.refreshes));
     let after = scene.rows();
     table.fact(
         "rows added by refreshes",
@@ -229,7 +225,7 @@ async fn sizes(settings: &Settings, scene: &Scene, grants: &scene::Held, table: 
 
     eprintln!("{} live access tokens", settings.tokens);
     let (before, held) = (scene.server.memory(), scene.live_tokens().await);
-    scene.mint(CONNECTIONS, settings.tokens).await;
+    scene.mint(settings.tokens);
     let more = scene.live_tokens().await - held;
     let each = (scene.server.memory().saturating_sub(before)) as f64 / more as f64;
     table.fact(

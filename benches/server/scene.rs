@@ -4,10 +4,6 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -17,7 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     CONNECTIONS,
-    load::{self, Connection, Loaded},
+    load::{self, Connection, Loaded, Until},
     process::Process,
 };
 
@@ -34,7 +30,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub(crate) struct Scene {
     pub(crate) server: Process,
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     folder: tempfile::TempDir,
     basic: String,
     client_id: String,
@@ -43,7 +39,7 @@ pub(crate) struct Scene {
 }
 
 /// A refresh token in use: each is held by one connection at a time.
-pub(crate) type Held = Arc<Vec<Mutex<String>>>;
+pub(crate) type Held = Vec<Mutex<String>>;
 
 /// Waits until somebody listens.
 pub(crate) async fn listens(address: SocketAddr) {
@@ -190,19 +186,19 @@ impl Scene {
         let mut connection = Connection::open(self.address).await;
         let page = connection.call(&load::get("/sign-in")).await;
         let mut cookies = String::new();
-        keep_cookies(&mut cookies, &page.head);
+        keep_cookies(&mut cookies, page.head);
         let form = [
             ("email", email),
             ("password", PASSWORD),
-            ("csrf_token", &hidden(&page.body, "csrf_token")),
+            ("csrf_token", &hidden(page.body, "csrf_token")),
         ];
         let answer = submit(&mut connection, &cookies, "/sign-in", &form).await;
-        keep_cookies(&mut cookies, &answer.head);
+        keep_cookies(&mut cookies, answer.head);
         let page = connection
             .call(&load::get_with_cookie(&self.authorize_path(), &cookies))
             .await;
         assert_eq!(page.status, 200, "the consent page: {}", page.head);
-        let (csrf_token, request) = (hidden(&page.body, "csrf_token"), hidden(&page.body, "request"));
+        let (csrf_token, request) = (hidden(page.body, "csrf_token"), hidden(page.body, "request"));
         let form = [
             ("decision", "approve"),
             ("csrf_token", &csrf_token),
@@ -248,16 +244,17 @@ impl Scene {
             .find(|line| line.to_ascii_lowercase().starts_with("location: "));
         let code = location
             .and_then(|line| line.split("code=").nth(1)?.split('&').next())
-            .expect("a code");
+            .expect("a code")
+            .to_owned();
         let form = [
             ("grant_type", "authorization_code"),
-            ("code", code),
+            ("code", &code),
             ("redirect_uri", REDIRECT_URI),
             ("code_verifier", VERIFIER),
         ];
         let answer = connection.call(&self.token(&form)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
-        serde_json::from_str(&answer.body).unwrap()
+        serde_json::from_str(answer.body).unwrap()
     }
 
     pub(crate) async fn introspection(&self) -> Vec<u8> {
@@ -279,83 +276,54 @@ impl Scene {
             let answer = self.flow(&mut connection, &self.authorize(person)).await;
             tokens.push(Mutex::new(answer["refresh_token"].as_str().unwrap().to_owned()));
         }
-        Arc::new(tokens)
+        tokens
     }
 
-    async fn refresh(&self, connection: &mut Connection, token: &Mutex<String>) {
+    async fn refresh_one(&self, connection: &mut Connection, token: &Mutex<String>) {
         let mut token = token.lock().await;
         let answer = connection
             .call(&self.token(&[("grant_type", "refresh_token"), ("refresh_token", &token)]))
             .await;
         assert_eq!(answer.status, 200, "{}", answer.body);
-        let tokens: Value = serde_json::from_str(&answer.body).unwrap();
+        let tokens: Value = serde_json::from_str(answer.body).unwrap();
         tokens["refresh_token"].as_str().unwrap().clone_into(&mut token);
     }
 
-    /// Runs `work` on every connection until the time is over, or as often as `count` says.
-    async fn drive(
-        &self,
-        connections: usize,
-        until: Until,
-        work: impl AsyncFn(Connection, usize) -> Connection,
-    ) -> Loaded {
-        let (began, cpu) = (Instant::now(), self.server.cpu());
-        let done = AtomicUsize::new(0);
-        let each = futures_util::future::join_all((0..connections).map(|first| {
-            let (done, work) = (&done, &work);
-            async move {
-                let mut connection = Connection::open(self.address).await;
-                let mut times = Vec::new();
-                let mut place = first;
-                while until.goes_on(began, done.fetch_add(1, Ordering::Relaxed)) {
-                    let sent = Instant::now();
-                    connection = work(connection, place).await;
-                    times.push(sent.elapsed());
-                    place += connections;
-                }
-                times
-            }
-        }));
-        let times = each.await.concat();
-        Loaded::of(
-            times,
-            began.elapsed(),
-            Some(self.server.cpu().saturating_sub(cpu)),
+    /// Its address and process, for the load.
+    pub(crate) const fn node(&self) -> (SocketAddr, &Process) {
+        (self.address, &self.server)
+    }
+
+    pub(crate) fn refresh(&self, grants: &Held, until: Until) -> Loaded {
+        load::drive(
+            &[self.node()],
+            until,
+            &async |connection: &mut Connection, place| {
+                self.refresh_one(connection, &grants[place % grants.len()]).await;
+            },
         )
     }
 
-    pub(crate) async fn refresh_for(&self, grants: &Held, connections: usize, each: Duration) -> Loaded {
-        self.refresh_until(grants, connections, Until::After(each)).await
-    }
-
-    pub(crate) async fn refresh_count(&self, grants: &Held, connections: usize, count: usize) {
-        self.refresh_until(grants, connections, Until::Count(count)).await;
-    }
-
-    async fn refresh_until(&self, grants: &Held, connections: usize, until: Until) -> Loaded {
-        self.drive(connections, until, async |mut connection, place| {
-            self.refresh(&mut connection, &grants[place % grants.len()]).await;
-            connection
-        })
-        .await
-    }
-
-    pub(crate) async fn flows_for(&self, connections: usize, each: Duration) -> Loaded {
+    pub(crate) fn flows(&self, each: Duration) -> Loaded {
         let authorize: Vec<_> = (0..PEOPLE).map(|person| self.authorize(person)).collect();
-        self.drive(connections, Until::After(each), async |mut connection, place| {
-            self.flow(&mut connection, &authorize[place % PEOPLE]).await;
-            connection
-        })
-        .await
+        load::drive(
+            &[self.node()],
+            Until::After(each),
+            &async |connection: &mut Connection, place| {
+                self.flow(connection, &authorize[place % PEOPLE]).await;
+            },
+        )
     }
 
-    pub(crate) async fn mint(&self, connections: usize, count: usize) {
+    pub(crate) fn mint(&self, count: usize) {
         let request = self.client_credentials();
-        self.drive(connections, Until::Count(count), async |mut connection, _| {
-            connection.repeat(&request).await;
-            connection
-        })
-        .await;
+        load::drive(
+            &[self.node()],
+            Until::Count(count),
+            &async |connection: &mut Connection, _| {
+                connection.repeat(&request).await;
+            },
+        );
     }
 
     /// Rows of all tables together.
@@ -373,7 +341,8 @@ impl Scene {
     /// Live access tokens, as the server's metrics count them.
     pub(crate) async fn live_tokens(&self) -> usize {
         let metrics = SocketAddr::from(([127, 0, 0, 1], METRICS_PORT));
-        let answer = Connection::open(metrics).await.call(&load::get("/metrics")).await;
+        let mut connection = Connection::open(metrics).await;
+        let answer = connection.call(&load::get("/metrics")).await;
         let line = answer
             .body
             .lines()
@@ -412,7 +381,8 @@ impl Scene {
             while tokio::net::TcpStream::connect(address).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            let answer = Connection::open(address).await.call(&load::get("/readyz")).await;
+            let mut connection = Connection::open(address).await;
+            let answer = connection.call(&load::get("/readyz")).await;
             assert_eq!(answer.status, 200);
             times.push(began.elapsed());
             node.stop();
@@ -422,31 +392,16 @@ impl Scene {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Until {
-    After(Duration),
-    Count(usize),
-}
-
-impl Until {
-    fn goes_on(self, began: Instant, done: usize) -> bool {
-        match self {
-            Self::After(time) => began.elapsed() < time,
-            Self::Count(count) => done < count,
-        }
-    }
-}
-
 fn email(number: usize) -> String {
     format!("bench{number}@example.com")
 }
 
-async fn submit(
-    connection: &mut Connection,
+async fn submit<'a>(
+    connection: &'a mut Connection,
     cookies: &str,
     path: &str,
     form: &[(&str, &str)],
-) -> load::Answer {
+) -> load::Answer<'a> {
     let body = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(form)
         .finish();
