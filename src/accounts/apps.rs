@@ -46,11 +46,11 @@ pub async fn create_app(
     name: &DisplayName,
     by: By<'_>,
 ) -> Result<App, AppError> {
-    permit(connection, by, account_id, Permission::WriteApps).await?;
     // Held, so that of two who add the last one at once, one does.
     store::hold_account(connection, account_id)
         .await?
         .ok_or(AppError::NotFound)?;
+    permit(connection, by, account_id, Permission::WriteApps).await?;
     let app = App {
         id,
         account_id,
@@ -132,7 +132,7 @@ async fn permit(
             return Err(AppError::Forbidden);
         }
     };
-    match store::role(connection, user, account).await? {
+    match store::held_role(connection, user, account).await? {
         None => Err(AppError::NotFound),
         Some(role) if role.may(permission) => Ok(()),
         Some(_) => Err(AppError::Forbidden),

@@ -34,7 +34,7 @@ pub async fn change_role(
     if from == to {
         return Ok(false);
     }
-    keep_an_owner(connection, &account, Some(from), Some(to)).await?;
+    keep_an_owner(connection, &account, member, (Some(from), Some(to))).await?;
     set(connection, clock, &account, member, (from, to), by).await?;
     Ok(true)
 }
@@ -68,6 +68,7 @@ pub async fn hand_over(
     if was != Role::Owner {
         set(connection, clock, &account, to, (was, Role::Owner), by).await?;
     }
+    keep_an_owner(connection, &account, user, (Some(Role::Owner), Some(Role::Admin))).await?;
     set(connection, clock, &account, user, (Role::Owner, Role::Admin), by).await?;
     Ok(was != Role::Owner)
 }

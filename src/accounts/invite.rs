@@ -126,6 +126,15 @@ pub async fn withdraw_invitation(
     Ok(())
 }
 
+/// Makes all invitations void that somebody has sent, from whatever account: nobody who is shut out comes back by one.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn void_invitations_by(connection: &mut AsyncPgConnection, sender: UserId) -> Result<(), Fault> {
+    store::delete_all_invitations_by(connection, sender).await
+}
+
 /// What became of an invitation that was accepted.
 #[derive(Debug)]
 pub struct Accepted {
@@ -190,7 +199,7 @@ pub async fn add_member(
         return Err(MemberError::Forbidden);
     }
     let now = clock.now();
-    super::members::keep_an_owner(connection, &account, None, Some(role)).await?;
+    super::members::keep_an_owner(connection, &account, user, (None, Some(role))).await?;
     if !store::insert_member(connection, account.id, user, role, now).await? {
         return Err(MemberError::Already);
     }

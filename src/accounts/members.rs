@@ -90,19 +90,22 @@ pub(super) async fn role_of_member(
         .ok_or(MemberError::NoMember)
 }
 
-/// Refuses what would leave a held account without an owner, or a personal one with another than its person.
+/// Refuses what would leave a held account without an owner who can sign in, or a personal one with another than its
+/// person.
 pub(super) async fn keep_an_owner(
     connection: &mut AsyncPgConnection,
     account: &Account,
-    from: Option<Role>,
-    to: Option<Role>,
+    member: UserId,
+    (from, to): (Option<Role>, Option<Role>),
 ) -> Result<(), MemberError> {
     let of_owner = |role: Option<Role>| i64::from(role == Some(Role::Owner));
     if account.personal && of_owner(from) != of_owner(to) {
         return Err(MemberError::PersonalOwner);
     }
-    let owners = store::count_owners(connection, account.id).await? - of_owner(from) + of_owner(to);
-    if owners < 1 {
+    let comes_or_steps_down = from.is_none_or(|from| from == Role::Owner);
+    if comes_or_steps_down
+        && store::count_other_owners(connection, account.id, member).await? + of_owner(to) < 1
+    {
         return Err(MemberError::LastOwner);
     }
     Ok(())

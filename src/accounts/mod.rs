@@ -22,7 +22,7 @@ pub use cleanup::cleanup;
 pub use house::house_account;
 pub use invite::{
     NewLink, accept_invitation, add_member, invitations_of, invite, look_at_invitation, renew_invitation,
-    withdraw_invitation,
+    void_invitations_by, withdraw_invitation,
 };
 pub use limit::set_monthly_limit;
 pub use members::MemberError;
@@ -33,7 +33,10 @@ pub use team::{close_team, open_team, rename_account};
 
 use diesel_async::AsyncPgConnection;
 
-use crate::types::{AccountId, AppId, Fault, UserId};
+use crate::{
+    audit::{Actor, By},
+    types::{AccountId, AppId, Fault, UserId},
+};
 
 /// The accounts that `user` belongs to, their own personal one first.
 ///
@@ -88,6 +91,38 @@ pub async fn role_in(
     user: UserId,
 ) -> Result<Option<Role>, Fault> {
     store::role(connection, user, account).await
+}
+
+/// The same for an act: nobody loses their role in the middle of one, for it is held until the transaction ends.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn held_role_in(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    user: UserId,
+) -> Result<Option<Role>, Fault> {
+    store::held_role(connection, user, account).await
+}
+
+/// Whether whoever acts may still do that to what belongs to an account. Operators, keys and clients act by what they have
+/// shown already, and not as members.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn still_may(
+    connection: &mut AsyncPgConnection,
+    account: AccountId,
+    permission: Permission,
+    by: By<'_>,
+) -> Result<bool, Fault> {
+    let Actor::User(user) = by.actor else {
+        return Ok(true);
+    };
+    let role = held_role_in(connection, account, user).await?;
+    Ok(by.operator || role.is_some_and(|role| role.may(permission)))
 }
 
 /// Everybody in an account, in the order in which they came.

@@ -67,7 +67,7 @@ async fn end(
     action: Action,
     by: By<'_>,
 ) -> Result<(), MemberError> {
-    keep_an_owner(connection, account, Some(role), None).await?;
+    keep_an_owner(connection, account, member, (Some(role), None)).await?;
     store::delete_member(connection, account.id, member).await?;
     store::delete_invitations_by(connection, account.id, member).await?;
     by.done(clock.now(), action, Subject::User(member))

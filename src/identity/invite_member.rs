@@ -223,6 +223,11 @@ impl Identity {
         .await;
         match joined {
             Ok(accepted) => {
+                // One that was on its way when its sender was blocked.
+                let sender = store::user(&transaction, accepted.invitation.invited_by).await?;
+                if sender.is_none_or(|sender| sender.blocked) {
+                    return Err(JoinError::BadLink);
+                }
                 transaction.commit().await?;
                 if accepted.is_new {
                     let Invitation { invited_by, role, .. } = accepted.invitation;

@@ -126,11 +126,21 @@ pub(super) async fn permit(
         Reach::Everything => Ok(()),
         Reach::App(own) if own == app => Ok(()),
         Reach::App(_) => Err(KeyError::NotFound),
-        Reach::Person(user) => match accounts::app_seen_by(connection, user, app).await? {
-            None => Err(KeyError::NotFound),
-            Some((_, role)) if permission.is_none_or(|permission| role.may(permission)) => Ok(()),
-            Some(_) => Err(KeyError::Forbidden),
-        },
+        Reach::Person(user) => {
+            let app = accounts::app(connection, app).await?.ok_or(KeyError::NotFound)?;
+            let (role, enough) = match permission {
+                None => (accounts::role_in(connection, app.account_id, user).await?, true),
+                Some(permission) => {
+                    let role = accounts::held_role_in(connection, app.account_id, user).await?;
+                    (role, role.is_some_and(|role| role.may(permission)))
+                }
+            };
+            match role {
+                None => Err(KeyError::NotFound),
+                Some(_) if enough => Ok(()),
+                Some(_) => Err(KeyError::Forbidden),
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     ApiKey, Asker, KeyError, Keys, Settings,
     act::{held_app, no_key, permit},
-    create::{check_end, check_limits, check_scopes, of_family},
+    create::{check_end, check_limits, check_scopes, checked_networks, of_family},
     store,
 };
 use crate::{
@@ -73,6 +73,7 @@ impl Keys {
             }
         }
         check_limits(&key.settings.limits)?;
+        key.settings.networks = checked_networks(key.settings.networks)?;
         let changed_at = was.next_version(now);
         store::change(&mut transaction, &was, &key.settings, changed_at).await?;
         asker

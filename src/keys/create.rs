@@ -1,5 +1,6 @@
 //! A new key.
 
+use ipnet::IpNet;
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -33,7 +34,7 @@ pub struct NewKey {
     pub scopes: Option<ScopeSet>,
     pub limits: OwnLimits,
     pub expires_at: Option<OffsetDateTime>,
-    pub networks: Vec<ipnet::IpNet>,
+    pub networks: Vec<IpNet>,
 }
 
 impl Keys {
@@ -66,6 +67,10 @@ impl Keys {
         check_scopes(new.kind, &wanted, &of_family(family, &asker), &policy, &held)?;
         check_end(new.expires_at, now)?;
         check_limits(&new.limits)?;
+        let new = &NewKey {
+            networks: checked_networks(new.networks.clone())?,
+            ..new.clone()
+        };
         let made = self
             .insert(&mut transaction, id, new, wanted, &policy, &seed, asker)
             .await?;
@@ -281,6 +286,22 @@ pub(super) fn check_end(end: Option<OffsetDateTime>, now: OffsetDateTime) -> Res
         ));
     }
     Ok(())
+}
+
+/// Networks as they are kept: each once. Every node compares the addresses of requests with all of them.
+pub(super) fn checked_networks(mut networks: Vec<IpNet>) -> Result<Vec<IpNet>, KeyError> {
+    const MOST: usize = 100;
+
+    networks.sort_unstable();
+    networks.dedup();
+    if networks.len() > MOST {
+        let problem = format!(
+            "these are {} networks; there is room for {MOST}: name larger ones",
+            networks.len()
+        );
+        return Err(KeyError::unsound("allowed_ips", problem));
+    }
+    Ok(networks)
 }
 
 /// Whether limits are ones that can be counted, and told in a header (RFC 9651 §3.3.1).

@@ -2,11 +2,13 @@
 //! the person; the key is made when they first look at it, and shown then.
 
 use super::{
-    ApiKey, Asker, KeyError, KeyKind, Keys, Made, NewKey, OwnLimits, Reach, act::held_app, once::Seed, store,
+    ApiKey, Asker, KeyError, KeyKind, Keys, Made, NewKey, OwnLimits, Reach, act::held_app, create::fits,
+    once::Seed, store,
 };
 use crate::{
     accounts,
-    types::{ApiKeyId, DisplayName, Environment, Fault, UserId},
+    revocation::{Reason, Subject},
+    types::{ApiKeyId, DisplayName, Environment, Fault, ScopeSet, UserId},
 };
 
 /// Somebody's slot, before they have looked at it and after.
@@ -30,8 +32,8 @@ impl Keys {
         store::default_key(&mut *self.db.connection().await?, user).await
     }
 
-    /// Makes the key of a person's slot, once. It goes into the first app of their own account, whatever that was
-    /// granted.
+    /// Makes the key of a person's slot, once. It goes into the first app of their own account, which is granted the scope
+    /// of the slot.
     ///
     /// # Errors
     ///
@@ -45,6 +47,9 @@ impl Keys {
         let slot = store::default_key(&mut transaction, user)
             .await?
             .ok_or(KeyError::NotFound)?;
+        if slot.key.is_some() {
+            return Err(KeyError::Again);
+        }
         let account = accounts::personal_account_of(&mut transaction, user)
             .await?
             .ok_or(KeyError::NoApp)?;
@@ -53,7 +58,7 @@ impl Keys {
             .into_iter()
             .next()
             .ok_or(KeyError::NoApp)?;
-        let policy = held_app(&mut transaction, &asker, app.id).await?;
+        let mut policy = held_app(&mut transaction, &asker, app.id).await?;
         let family = self.family(&slot.family)?;
         let environment = family
             .environments
@@ -61,6 +66,7 @@ impl Keys {
             .find(|environment| policy.environments.contains(environment))
             .copied()
             .unwrap_or(Environment::Live);
+        fits(environment, family, &policy)?;
         let new = NewKey {
             app: app.id,
             family: slot.family.clone(),
@@ -72,9 +78,15 @@ impl Keys {
             expires_at: None,
             networks: Vec::new(),
         };
-        let scopes = [slot.scope.parse().map_err(Fault::internal)?]
+        let scopes: ScopeSet = [slot.scope.parse().map_err(Fault::internal)?]
             .into_iter()
             .collect();
+        let was = policy.scopes.clone();
+        // Or the next change of the policy would take it from the key.
+        policy.scopes = was.union(&scopes);
+        if policy.scopes != was {
+            store::change_policy(&mut transaction, &policy).await?;
+        }
         let id = ApiKeyId::new(&self.clock, &self.entropy);
         let made = self
             .insert(&mut transaction, id, &new, scopes, &policy, &Seed::Drawn, asker)
@@ -83,7 +95,8 @@ impl Keys {
         if !store::take_default_key(&mut transaction, user, id).await? {
             return Err(KeyError::Again);
         }
-        transaction.commit().await?;
+        self.commit(transaction, &[Subject::App(app.id)], Reason::Changed)
+            .await?;
         Ok(made)
     }
 

@@ -84,7 +84,16 @@ impl Formats {
     /// Where the first thing in a text begins that may be a key, whole or not.
     #[must_use]
     pub fn first_in(&self, text: &str) -> Option<usize> {
+        // Every beginning has one, and few paths do.
+        text.find('_')?;
         self.0.iter().filter_map(|own| text.find(&own.text)).min()
+    }
+
+    /// What stands before the first thing that may be a key: that much of a path can be kept and shown.
+    #[must_use]
+    pub fn before_keys<'t>(&self, text: &'t str) -> &'t str {
+        let end = self.first_in(text);
+        end.and_then(|end| text.get(..end)).unwrap_or(text)
     }
 
     /// The regular expression by which scanners find keys, one alternative a form.

@@ -8,7 +8,7 @@ use std::{
 use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
 
-use super::{ApiKey, Keys, Leak, RevokedBecause, revoke::revoke_in, store};
+use super::{ApiKey, KeyKind, Keys, Leak, RevokedBecause, revoke::revoke_in, store};
 use crate::{
     accounts::{self, Role},
     audit::{Action, Actor, By, Subject},
@@ -21,6 +21,24 @@ use crate::{
 const WARN_EVERY: time::Duration = time::Duration::HOUR;
 /// Keys of which it is remembered when their owner was warned.
 const MOST: usize = 10_000;
+
+/// A warning that is on its way: until it is out, it is for the next one that comes.
+struct Warning<'k> {
+    keys: &'k Keys,
+    key: ApiKeyId,
+}
+
+impl Drop for Warning<'_> {
+    fn drop(&mut self) {
+        self.keys.warned().remove(&self.key);
+    }
+}
+
+/// As much of a path as can stand in a URL (RFC 3986 §3.3): strangers choose it, and it is mailed.
+fn of_a_url(path: &str) -> &str {
+    let end = path.find(|c: char| !c.is_ascii_alphanumeric() && !"/-._~%!$&'()*+,;=:@".contains(c));
+    end.and_then(|end| path.get(..end)).unwrap_or(path)
+}
 
 impl Keys {
     /// A key came in a query, at this path: its owner is warned, and it is revoked if the configuration says so. What is no
@@ -39,17 +57,15 @@ impl Keys {
             return Ok(());
         };
         let now = self.clock.now();
-        let revokes = self.config.keys.revoke_in_query;
-        let warns = self.is_to_be_warned(key, now);
-        if !warns && !revokes {
+        let warning = self
+            .is_to_be_warned(key, now)
+            .then(|| Warning { keys: self, key });
+        if warning.is_none() && !self.config.keys.revoke_in_query {
             return Ok(());
         }
-        let told = self.tell_of_query(key, path, context).await;
-        if told.is_err() && warns {
-            // It is for the next one that comes.
-            self.warned().remove(&key);
-        }
-        told
+        self.tell_of_query(key, of_a_url(path), context).await?;
+        std::mem::forget(warning);
+        Ok(())
     }
 
     async fn tell_of_query(&self, id: ApiKeyId, path: &str, context: &ClientContext) -> Result<(), Fault> {
@@ -66,7 +82,10 @@ impl Keys {
         if key.revoked.is_some() {
             return self.settle_others(transaction).await;
         }
-        let revokes = self.config.keys.revoke_in_query;
+        // Anybody can read a publishable key where it is used, and so could put it in a query.
+        let is_public = key.kind == KeyKind::Publishable;
+        let revokes =
+            self.config.keys.revoke_in_query && (!is_public || self.config.leaks.revoke_publishable);
         let owners = self.owners_of(&mut transaction, &key).await?;
         by.done(now, Action::KeyLeaked, Subject::ApiKey(id))
             .account(key.account_id)
@@ -97,7 +116,9 @@ impl Keys {
         } else {
             transaction.commit().await?;
         }
-        self.warn(&owners, &key, path, revokes);
+        if !is_public || revokes {
+            self.warn(&owners, &key, path, revokes);
+        }
         Ok(())
     }
 

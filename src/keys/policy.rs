@@ -9,6 +9,7 @@ use super::{
     AppPolicy, Asker, KeyError, Keys,
     act::{no_app, permit},
     coverage::covers,
+    create::checked_networks,
     store,
 };
 use crate::{
@@ -87,6 +88,9 @@ impl Keys {
         change(&mut policy);
         let unique: BTreeSet<_> = policy.environments.iter().copied().collect();
         policy.environments = unique.into_iter().collect();
+        if policy.networks != was.networks {
+            policy.networks = checked_networks(policy.networks)?;
+        }
         if policy == was {
             self.settle_others(transaction).await?;
             return Ok(was);

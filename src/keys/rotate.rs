@@ -52,7 +52,7 @@ impl Keys {
         let overlap = overlap.unwrap_or(Overlap::For(self.config.keys.rotation_overlap.duration()));
         if matches!(overlap, Overlap::For(length) if length > Overlap::LONGEST) {
             return Err(KeyError::unsound(
-                "overlap",
+                "overlap_seconds",
                 "the overlap is 0 to 72 hours, or until it is retired",
             ));
         }

@@ -247,27 +247,33 @@ pub(super) async fn enter_request(
     salt: Salt,
     now: OffsetDateTime,
 ) -> Result<Option<FirstRequest>, Fault> {
-    let entered = diesel::insert_into(idempotent_requests::table)
-        .values((
-            idempotent_requests::caller.eq(&once.caller),
-            idempotent_requests::idempotency_key.eq(&once.key),
-            idempotent_requests::request_digest.eq(once.digest.as_slice()),
-            idempotent_requests::made.eq(made),
-            idempotent_requests::salt.eq(salt.as_slice()),
-            idempotent_requests::created_at.eq(now),
-        ))
-        .on_conflict_do_nothing()
-        .execute(connection)
-        .await?;
-    if entered == 1 {
-        return Ok(None);
+    loop {
+        let entered = diesel::insert_into(idempotent_requests::table)
+            .values((
+                idempotent_requests::caller.eq(&once.caller),
+                idempotent_requests::idempotency_key.eq(&once.key),
+                idempotent_requests::request_digest.eq(once.digest.as_slice()),
+                idempotent_requests::made.eq(made),
+                idempotent_requests::salt.eq(salt.as_slice()),
+                idempotent_requests::created_at.eq(now),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)
+            .await?;
+        if entered == 1 {
+            return Ok(None);
+        }
+        let first = idempotent_requests::table
+            .find((&once.caller, &once.key))
+            .select(FirstRequest::as_select())
+            .first(connection)
+            .await
+            .optional()?;
+        // None if it was forgotten meanwhile: then this is the first.
+        if first.is_some() {
+            return Ok(first);
+        }
     }
-    let first = idempotent_requests::table
-        .find((&once.caller, &once.key))
-        .select(FirstRequest::as_select())
-        .first(connection)
-        .await?;
-    Ok(Some(first))
 }
 
 /// Forgets requests from before `before`, up to `most`.

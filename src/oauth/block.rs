@@ -26,6 +26,7 @@ pub async fn block_user(authority: &Authority, user: UserId, actor: Actor) -> Re
         authority.settle_others(transaction).await?;
         return Ok(false);
     };
+    accounts::void_invitations_by(&mut transaction, user).await?;
     let revoked = grants::revoke(
         authority,
         &mut transaction,

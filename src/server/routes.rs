@@ -12,7 +12,7 @@ use crate::{
     leaks::Leaks,
     oauth::{self, Authority, ConsentsAndGrants, WaitingRequests},
     types::{Clock, Entropy},
-    web::{BasePath, BrowserSettings, Parameters, TrustedProxies},
+    web::{BasePath, BrowserSettings, FirstSecret, Parameters, TrustedProxies},
     webhooks::Webhooks,
 };
 
@@ -30,6 +30,8 @@ pub(super) struct SharedData {
     keys: Data<Keys>,
     leaks: Data<Leaks>,
     webhooks: Data<Webhooks>,
+    /// Keys, in paths where somebody takes a value for an id.
+    first_secret: Data<FirstSecret>,
     /// What the sign-in page asks of the capability above it.
     pending: Data<dyn PendingRequests>,
     /// What a reset of the password asks of it.
@@ -58,6 +60,10 @@ impl SharedData {
             keys: Data::new(services.keys.clone()),
             leaks: Data::new(services.leaks.clone()),
             webhooks: Data::new(services.webhooks.clone()),
+            first_secret: {
+                let formats = services.keys.formats.clone();
+                Data::new(FirstSecret(Box::new(move |path| formats.first_in(path))))
+            },
             pending: Data::from(pending),
             held: Data::from(held),
         }
@@ -78,6 +84,7 @@ impl SharedData {
             .app_data(self.keys.clone())
             .app_data(self.leaks.clone())
             .app_data(self.webhooks.clone())
+            .app_data(self.first_secret.clone())
             .app_data(self.pending.clone())
             .app_data(self.held.clone())
             .configure(api::http::routes)

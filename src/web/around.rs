@@ -25,6 +25,20 @@ use crate::types::{Clock, Entropy};
 #[derive(Clone, Debug)]
 pub struct FormAction(pub String);
 
+/// Where in a path something begins that the log must not keep. What that may be, capabilities know.
+pub struct FirstSecret(pub Box<PlaceIn>);
+
+type PlaceIn = dyn Fn(&str) -> Option<usize> + Send + Sync;
+
+/// The path as it may be logged.
+fn loggable(request: &ServiceRequest) -> &str {
+    let path = request.path();
+    request
+        .app_data::<Data<FirstSecret>>()
+        .and_then(|secret| path.get(..(secret.0)(path)?))
+        .unwrap_or(path)
+}
+
 /// The outermost middleware.
 ///
 /// # Errors
@@ -54,8 +68,7 @@ pub async fn around(
     }
     let tls_ends_here = request.app_config().secure();
     // The path alone: queries carry codes and states.
-    let span =
-        tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.path());
+    let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = loggable(&request));
     let result = within_request(id.clone(), base, next.call(request))
         .instrument(span.clone())
         .await;

@@ -13,7 +13,7 @@ mod parameters;
 mod request;
 mod user_agent;
 
-pub use around::{FormAction, around};
+pub use around::{FirstSecret, FormAction, around};
 pub use base_path::{BasePath, base};
 pub use browser::{Browser, BrowserSettings};
 pub use failure::{Failure, html, html_with, page_above, see_other, wait_in_words, whole_seconds};

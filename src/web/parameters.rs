@@ -94,9 +94,8 @@ impl Parameters {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Every value, whatever its name.
-    pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(_, value)| value.as_str())
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     /// Bytes of all names and values.

@@ -8,7 +8,7 @@ use super::{
     store,
 };
 use crate::{
-    accounts,
+    accounts::{self, Permission},
     audit::{Action, By, Subject},
     types::{AccountId, AppId, Fault, WebhookDeliveryId, WebhookEndpointId, WebhookSecretId},
 };
@@ -26,16 +26,17 @@ impl Webhooks {
     ///
     /// # Errors
     ///
-    /// [`WebhookError::NotFound`] if it is gone.
+    /// [`WebhookError::NotFound`] if it is gone, or not for whoever acts to change any more.
     pub async fn hold(
         &self,
         transaction: &mut AsyncPgConnection,
-        app: AppId,
+        (account, app): (AccountId, AppId),
         id: WebhookEndpointId,
+        by: By<'_>,
     ) -> Result<Endpoint, WebhookError> {
-        store::held(transaction, app, id)
-            .await?
-            .ok_or(WebhookError::NotFound)
+        let held = store::held(transaction, app, id).await?;
+        let may = accounts::still_may(transaction, account, Permission::WriteWebhooks, by).await?;
+        held.filter(|_| may).ok_or(WebhookError::NotFound)
     }
 
     /// Adds an endpoint to an app that may have so many, in the caller's transaction, under an id that is new or was meant
@@ -56,6 +57,9 @@ impl Webhooks {
         let now = self.clock.now();
         // Held, so that the app is not deleted under it, and of two who add the last endpoint at once, one does.
         if !accounts::lock_app(transaction, app).await? {
+            return Err(WebhookError::NoApp);
+        }
+        if !accounts::still_may(transaction, account, Permission::WriteWebhooks, by).await? {
             return Err(WebhookError::NoApp);
         }
         if !store::insert(transaction, id, app, settings, now).await? {
@@ -92,7 +96,7 @@ impl Webhooks {
         change: impl FnOnce(&mut Settings),
         by: By<'_>,
     ) -> Result<(), WebhookError> {
-        let was = self.hold(transaction, app, id).await?;
+        let was = self.hold(transaction, (account, app), id, by).await?;
         if version.is_some_and(|version| version != was.version()) {
             return Err(WebhookError::Changed);
         }
@@ -124,7 +128,7 @@ impl Webhooks {
         (account, app): (AccountId, AppId),
         by: By<'_>,
     ) -> Result<(), WebhookError> {
-        let endpoint = self.hold(transaction, app, id).await?;
+        let endpoint = self.hold(transaction, (account, app), id, by).await?;
         store::delete(transaction, id).await?;
         by.done(
             self.clock.now(),

@@ -102,7 +102,7 @@ impl Webhooks {
         by: By<'_>,
     ) -> Result<NewSecret, WebhookError> {
         let now = self.clock.now();
-        self.hold(transaction, app, endpoint).await?;
+        self.hold(transaction, (account, app), endpoint, by).await?;
         store::end_secrets(transaction, endpoint, now + overlap).await?;
         let secret = self.mint(transaction, endpoint, id, now).await?;
         if store::live_secrets(transaction, endpoint, now).await?.len() > MOST {

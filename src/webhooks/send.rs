@@ -25,7 +25,7 @@ impl Webhooks {
         by: By<'_>,
     ) -> Result<(), WebhookError> {
         let now = self.clock.now();
-        self.hold(transaction, app, endpoint).await?;
+        self.hold(transaction, (account, app), endpoint, by).await?;
         if store::is_silent(transaction, endpoint, now).await? {
             return Err(WebhookError::Silent);
         }
@@ -62,7 +62,7 @@ impl Webhooks {
         by: By<'_>,
     ) -> Result<(), WebhookError> {
         let now = self.clock.now();
-        self.hold(transaction, app, endpoint).await?;
+        self.hold(transaction, (account, app), endpoint, by).await?;
         let (delivery, message) = store::delivery(transaction, app, id, now)
             .await?
             .filter(|(delivery, _)| delivery.endpoint_id == endpoint)

@@ -23,10 +23,10 @@ impl Webhooks {
         &self,
         transaction: &mut AsyncPgConnection,
         id: WebhookEndpointId,
-        (_, app): (AccountId, AppId),
+        home: (AccountId, AppId),
         by: By<'_>,
     ) -> Result<bool, WebhookError> {
-        self.hold(transaction, app, id).await?;
+        self.hold(transaction, home, id, by).await?;
         let now = self.clock.now();
         let record = by.done(
             now,
@@ -51,7 +51,7 @@ impl Webhooks {
         (account, app): (AccountId, AppId),
         by: By<'_>,
     ) -> Result<bool, WebhookError> {
-        self.hold(transaction, app, id).await?;
+        self.hold(transaction, (account, app), id, by).await?;
         let now = self.clock.now();
         if !store::enable(transaction, id, now).await? {
             return Ok(false);

@@ -59,14 +59,14 @@ pub async fn new_app(browser: &Browser, name: &str) -> String {
 }
 
 /// A client as the page that shows its secret gave it.
-struct NewClient {
+pub struct NewClient {
     id: String,
     secret: Option<String>,
-    path: String,
+    pub path: String,
 }
 
 /// What a confidential client is registered with that people sign in to and that acts for itself.
-const CONFIDENTIAL: &[(&str, &str)] = &[
+pub const CONFIDENTIAL: &[(&str, &str)] = &[
     ("name", "Fieldnotes web"),
     ("type", "confidential"),
     ("redirect_uris", CALLBACK),
@@ -87,7 +87,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("grant", "authorization_code"),
 ];
 
-async fn register(browser: &Browser, app: &str, fields: &[(&str, &str)]) -> NewClient {
+pub async fn register(browser: &Browser, app: &str, fields: &[(&str, &str)]) -> NewClient {
     let page = browser.get(&format!("{app}/clients/new")).await;
     let page = browser.submit(&page, fields).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text());

@@ -9,11 +9,12 @@ use claviger::types::{AccountId, UserId};
 use reqwest::StatusCode;
 
 use crate::{
-    dashboard::{execute, form_to, person, post, trail_has},
+    dashboard::{CONFIDENTIAL, execute, form_to, person, post, register, trail_has},
     identity::{last_link, mails, number},
     support::{
         app::TestApp,
         browser::{Browser, Page},
+        wait::until,
     },
 };
 

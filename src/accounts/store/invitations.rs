@@ -155,6 +155,18 @@ pub(in super::super) async fn delete_invitations_by(
     Ok(())
 }
 
+/// Those that somebody has sent from any account.
+pub(in super::super) async fn delete_all_invitations_by(
+    connection: &mut AsyncPgConnection,
+    sender: UserId,
+) -> Result<(), Fault> {
+    diesel::delete(account_invitations::table)
+        .filter(account_invitations::invited_by.eq(sender.uuid()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Those of an account that are good now, the last sent first.
 pub(in super::super) async fn invitations(
     connection: &mut AsyncPgConnection,

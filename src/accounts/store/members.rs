@@ -8,7 +8,7 @@ use super::{
     AccountRow,
 };
 use crate::{
-    db::schema::{accounts, members},
+    db::schema::{accounts, members, users},
     types::{AccountId, Fault, UserId},
 };
 
@@ -45,6 +45,22 @@ pub(in super::super) async fn role(
     let name: Option<String> = members::table
         .find((account.uuid(), user.uuid()))
         .select(members::role)
+        .first(connection)
+        .await
+        .optional()?;
+    name.map(|name| role_named(&name, user)).transpose()
+}
+
+/// The same, held until the transaction ends: whoever takes it away waits, or is seen.
+pub(in super::super) async fn held_role(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    account: AccountId,
+) -> Result<Option<Role>, Fault> {
+    let name: Option<String> = members::table
+        .find((account.uuid(), user.uuid()))
+        .select(members::role)
+        .for_share()
         .first(connection)
         .await
         .optional()?;
@@ -127,13 +143,18 @@ pub(in super::super) async fn count_members(
         .await?)
 }
 
-pub(in super::super) async fn count_owners(
+/// Owners beside a member, who can sign in: one who is blocked can neither close the account nor hand it over.
+pub(in super::super) async fn count_other_owners(
     connection: &mut AsyncPgConnection,
     account: AccountId,
+    member: UserId,
 ) -> Result<i64, Fault> {
     Ok(members::table
+        .inner_join(users::table)
         .filter(members::account_id.eq(account.uuid()))
         .filter(members::role.eq(Role::Owner.name()))
+        .filter(members::user_id.ne(member.uuid()))
+        .filter(users::blocked_at.is_null())
         .count()
         .get_result(connection)
         .await?)

@@ -375,10 +375,13 @@ impl ResponseError for ApiError {
         match self {
             // RFC 6750 §3: without a credential there is a challenge and no error code.
             Self::NoCredential => {
-                answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+                answer.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"claviger\""));
             }
             Self::InvalidCredential | Self::Expired | Self::WrongEnvironment { .. } | Self::KeyInQuery => {
-                answer.insert_header((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""));
+                answer.insert_header((
+                    header::WWW_AUTHENTICATE,
+                    "Bearer realm=\"claviger\", error=\"invalid_token\"",
+                ));
             }
             // RFC 9110 §15.5.2 wants a challenge; this one has the name of what is missing.
             Self::Unsigned(_) => {
@@ -387,7 +390,7 @@ impl ResponseError for ApiError {
             Self::InsufficientScope(scope) => {
                 answer.insert_header((
                     header::WWW_AUTHENTICATE,
-                    format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\""),
+                    format!("Bearer realm=\"claviger\", error=\"insufficient_scope\", scope=\"{scope}\""),
                 ));
             }
             Self::RateLimited {

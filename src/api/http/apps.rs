@@ -19,7 +19,7 @@ use super::{
 use crate::{
     accounts::{self, App},
     crypto,
-    keys::{AppPolicy, Reach},
+    keys::{AppPolicy, KeyError, Reach},
     oauth::clients,
     types::{AccountId, AppId, ClientId, Environment, ScopeSet},
 };
@@ -119,8 +119,12 @@ pub(super) async fn list(caller: Called<ToManageKeys>, query: Params) -> Result<
         .filter(|app| before.is_none_or(|before| app.id < before))
         .take(wanted)
     {
-        let policy = caller.keys.policy(app.id, caller.asker()).await?;
-        shown.push(AppAnswer::of(app, policy));
+        match caller.keys.policy(app.id, caller.asker()).await {
+            Ok(policy) => shown.push(AppAnswer::of(app, policy)),
+            // It went meanwhile.
+            Err(KeyError::NoApp) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -172,9 +176,8 @@ pub(super) struct CreateApp {
     security(("oauth" = ["keys:manage"]), ("session" = [])),
 )]
 pub(super) async fn create(
-    caller: Called<ToManageKeys>,
+    Called { caller, body, .. }: Called<ToManageKeys, Body<CreateApp>>,
     request: HttpRequest,
-    body: Body<CreateApp>,
 ) -> Result<HttpResponse, ApiError> {
     let asker = caller.asker();
     let Reach::Person(user) = asker.reach else {
@@ -264,10 +267,9 @@ pub(super) struct ChangeApp {
     security(("oauth" = ["keys:manage"]), ("session" = [])),
 )]
 pub(super) async fn change(
-    caller: Called<ToManageKeys>,
+    Called { caller, body, .. }: Called<ToManageKeys, Body<ChangeApp>>,
     request: HttpRequest,
     path: Path<String>,
-    body: Body<ChangeApp>,
 ) -> Result<HttpResponse, ApiError> {
     let id = app_id(&path)?;
     let asked = body.value;
@@ -351,16 +353,22 @@ pub(super) struct ClientAnswer {
     get,
     path = "/v1/apps/{app}/clients",
     tag = "apps",
-    params(("app" = String, Path, description = "The app")),
+    params(
+        ("app" = String, Path, description = "The app"),
+        ("limit" = Option<u32>, Query, description = "How many, 1 to 200", minimum = 1, maximum = 200),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before"),
+    ),
     responses(
-        (status = 200, description = "All of them", body = Listing<ClientAnswer>),
+        (status = 200, description = "Some clients", body = Listing<ClientAnswer>),
     ),
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
 pub(super) async fn clients(
     caller: Called<ToManageKeys>,
     path: Path<String>,
+    query: Params,
 ) -> Result<HttpResponse, ApiError> {
+    let page = Page::of(&query)?;
     let id = app_id(&path)?;
     look(&caller, id).await?;
     let clients = clients::clients_of_app(&mut *caller.keys.db.connection().await?, id).await?;
@@ -382,8 +390,7 @@ pub(super) async fn clients(
         .collect();
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(Listing::<ClientAnswer> {
-            data,
-            next_cursor: None,
-        }))
+        .json(Listing::part_of(data, &page, |client: &ClientAnswer| {
+            client.client_id.to_string()
+        })))
 }

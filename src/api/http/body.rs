@@ -5,12 +5,7 @@ use std::{
     future::{Ready, ready},
 };
 
-use actix_web::{
-    FromRequest, HttpMessage as _, HttpRequest,
-    dev::Payload,
-    http::header::{self, HeaderName},
-    web::BytesMut,
-};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, http::header, web::BytesMut};
 use futures_util::{StreamExt as _, future::LocalBoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Duration, timeout};
@@ -36,18 +31,28 @@ impl<T: DeserializeOwned + 'static, const LARGEST: usize> FromRequest for Body<T
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let kind = request.content_type().to_ascii_lowercase();
+        let is_json = is_json(request);
         let mut payload = payload.take();
         Box::pin(async move {
-            if kind != "application/json" {
+            if !is_json {
                 return Err(ApiError::NotJson);
             }
-            let bytes = whole(&mut payload, LARGEST).await?;
-            let value = parse(&bytes)?;
-            let digest = crypto::digest(&bytes);
-            Ok(Self { value, digest })
+            Self::of(&whole(&mut payload, LARGEST).await?)
         })
     }
+}
+
+impl<T: DeserializeOwned, const LARGEST: usize> Body<T, LARGEST> {
+    fn of(bytes: &[u8]) -> Result<Self, ApiError> {
+        Ok(Self {
+            value: parse(bytes)?,
+            digest: crypto::digest(bytes),
+        })
+    }
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    request.content_type().eq_ignore_ascii_case("application/json")
 }
 
 /// A body of up to `largest` bytes, as it came.
@@ -113,16 +118,21 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeBody<T> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let says = |name: HeaderName| request.headers().get(name).map(header::HeaderValue::as_bytes);
-        let is_empty = says(header::CONTENT_LENGTH).is_none_or(|length| length == b"0")
-            && says(header::TRANSFER_ENCODING).is_none();
-        if is_empty {
-            let digest = crypto::digest(b"");
-            let value = T::default();
-            return Box::pin(async move { Ok(Self(Body { value, digest })) });
-        }
-        let body = Body::from_request(request, payload);
-        Box::pin(async move { body.await.map(Self) })
+        let is_json = is_json(request);
+        let mut payload = payload.take();
+        Box::pin(async move {
+            // No header says so for certain: with HTTP/2 a body comes without a length (RFC 9113 §8.1.1).
+            let bytes = whole(&mut payload, USUALLY_LARGEST).await?;
+            if bytes.is_empty() {
+                let digest = crypto::digest(b"");
+                let value = T::default();
+                return Ok(Self(Body { value, digest }));
+            }
+            if !is_json {
+                return Err(ApiError::NotJson);
+            }
+            Body::of(&bytes).map(Self)
+        })
     }
 }
 
@@ -159,14 +169,19 @@ pub(super) fn once<T>(
     }))
 }
 
-/// The version that a change is made from: `If-Match` with one strong tag.
+/// The version that a change is made from: `If-Match` with one strong tag. Several would ask for a change from whichever
+/// it is (RFC 9110 §13.1.1); nobody has seen more than one.
 pub(super) fn if_match(request: &HttpRequest) -> Result<Option<String>, ApiError> {
-    let Some(value) = request.headers().get(header::IF_MATCH) else {
+    let mut values = request.headers().get_all(header::IF_MATCH);
+    let Some(value) = values.next() else {
         return Ok(None);
     };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
         return Ok(None);
+    }
+    if values.next().is_some() || text.contains(',') {
+        return Err(ApiError::unsound("If-Match", "If-Match is one `ETag`, or *"));
     }
     let tag = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     // What is no tag of ours is no version of anything.
@@ -193,6 +208,10 @@ impl Params {
             field: None,
             problem: format!("The query could not be read: {unreadable}"),
         })
+    }
+
+    pub(super) fn names(&self) -> Result<impl Iterator<Item = &str>, ApiError> {
+        self.all().map(Parameters::names)
     }
 
     /// The one value of a parameter, if it was sent.
@@ -265,5 +284,12 @@ impl<T> Listing<T> {
         data.truncate(most);
         let next_cursor = data.last().filter(|_| more).map(cursor);
         Self { data, next_cursor }
+    }
+
+    /// Of a whole list that is short enough to be read at once, in the order of what its cursors are made of.
+    pub(super) fn part_of(mut all: Vec<T>, page: &Page, cursor: impl Fn(&T) -> String) -> Self {
+        all.sort_by_cached_key(&cursor);
+        all.retain(|item| page.cursor.as_ref().is_none_or(|last| cursor(item) > *last));
+        Self::of(all, page, cursor)
     }
 }

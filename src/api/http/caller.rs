@@ -2,6 +2,7 @@
 //! dashboard. What a handler needs of its caller is in its type, so that none can forget to ask.
 
 use std::{
+    convert::Infallible,
     marker::PhantomData,
     ops::Deref,
     sync::{Arc, LazyLock},
@@ -29,7 +30,7 @@ use crate::{
         access_token::{self, AccessToken, Principal},
     },
     types::{AccountId, AppId, ClientContext, Fault, InvalidScope, ScopeSet, UserId},
-    web::{Failure, Parameters, RequestContext},
+    web::{Failure, RequestContext, form_decoded},
 };
 
 /// What a route needs of its caller.
@@ -128,9 +129,17 @@ impl Caller {
     }
 }
 
-/// A caller who may call this route.
-pub(super) struct Called<N> {
-    caller: Caller,
+impl From<Infallible> for ApiError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// A caller who may call this route, and what they brought along. A body is not looked at before it is known who sent it:
+/// what is wrong with it must neither go before what is wrong with the caller, nor cut off what follows from that.
+pub(super) struct Called<N, B = ()> {
+    pub(super) caller: Caller,
+    pub(super) body: B,
     _needs: PhantomData<N>,
 }
 
@@ -142,15 +151,20 @@ impl<N> Deref for Called<N> {
     }
 }
 
-impl<N: Needs> FromRequest for Called<N> {
+impl<N: Needs, B: FromRequest + 'static> FromRequest for Called<N, B>
+where
+    ApiError: From<B::Error>,
+{
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
+            let caller = caller(&request, N::scope(), N::SESSION).await?;
             Ok(Self {
-                caller: caller(&request, N::scope(), N::SESSION).await?,
+                caller,
+                body: B::from_request(&request, &mut payload).await?,
                 _needs: PhantomData,
             })
         })
@@ -197,13 +211,18 @@ pub(super) fn bearer(request: &HttpRequest) -> Result<Option<&str>, ApiError> {
     }
 }
 
-/// The key in a query, if there is one: whatever its parameter is called.
+/// The key in a query, if there is one: whatever its parameter is called, and whatever stands beside it.
 pub(super) fn key_in_query(keys: &Keys, query: &str) -> Option<String> {
-    let parameters = Parameters::parse(query.as_bytes()).ok()?;
-    parameters
-        .values()
-        .find(|value| keys.formats.read(value).is_some())
-        .map(str::to_owned)
+    query
+        .split(['&', '='])
+        .filter_map(|part| form_decoded(part.as_bytes()).ok())
+        .find_map(|text| {
+            let words = text.split_ascii_whitespace();
+            words
+                .last()
+                .filter(|word| keys.formats.read(word).is_some())
+                .map(str::to_owned)
+        })
 }
 
 async fn caller(
@@ -215,7 +234,8 @@ async fn caller(
     let authority: Data<Authority> = data(request)?;
     let context = context(request)?;
     if let Some(key) = key_in_query(&keys, request.query_string()) {
-        keys.sent_in_query(&key, request.path(), &context).await?;
+        let path = keys.formats.before_keys(request.path());
+        keys.sent_in_query(&key, path, &context).await?;
         return Err(ApiError::KeyInQuery);
     }
     let required = scope.as_ref().map_err(Fault::internal)?;

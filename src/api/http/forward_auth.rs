@@ -2,7 +2,7 @@
 //! `Authorization` of the request, and says what is required by headers or in the query; `deploy/forward-auth/`
 //! has configurations of each.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
 use actix_web::{
     Error, HttpRequest, HttpResponse,
@@ -21,7 +21,7 @@ use super::{
     caller::{bearer, context, key_in_query},
 };
 use crate::{
-    keys::{Keys, Seen, Wanted},
+    keys::{Formats, Keys, Seen, Wanted},
     oauth::{
         Authority,
         access_token::{self, Principal},
@@ -55,30 +55,62 @@ fn is_below(request: &HttpRequest) -> bool {
     request.path() != PATH
 }
 
-/// The query that the proxy is configured with goes before headers, which it may hand on from the client if it is
-/// configured to set neither.
-fn required(request: &HttpRequest, query: &Params) -> Result<Required, ApiError> {
-    let says = |name: &'static str, header: &str| -> Result<Option<String>, ApiError> {
-        let in_query = if is_below(request) { None } else { query.one(name)? };
-        let in_header = || {
-            request
-                .headers()
-                .get(header)
-                .and_then(|value| value.to_str().ok())
-        };
-        Ok(in_query
-            .or_else(in_header)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned))
+const SCOPE: &str = "scope";
+const ENVIRONMENT: &str = "environment";
+const REQUIRED_SCOPE: &str = "X-Required-Scope";
+const REQUIRED_ENVIRONMENT: &str = "X-Required-Environment";
+
+/// What a header says, empty or not. One that comes twice, or cannot be read, would otherwise let pass what it was meant to
+/// stop.
+fn in_header(request: &HttpRequest, name: &'static str) -> Result<Option<String>, ApiError> {
+    let mut values = request.headers().get_all(name);
+    let Some(value) = values.next() else {
+        return Ok(None);
     };
-    let scope = says("scope", "x-required-scope")?
-        .map(|text| {
-            text.parse().map_err(|invalid: crate::types::InvalidScope| {
-                ApiError::unsound("scope", invalid.to_string())
-            })
+    match (value.to_str(), values.next()) {
+        (Ok(text), None) => Ok(Some(text.to_owned())),
+        _ => Err(ApiError::unsound(
+            name,
+            format!("{name} is one value of ASCII characters"),
+        )),
+    }
+}
+
+/// The query that the proxy is configured with goes before headers, which it may hand on from the client if it is
+/// configured to set neither. A proxy that is configured wrongly is told so, and lets nothing pass.
+fn required(request: &HttpRequest, query: &Params) -> Result<Required, ApiError> {
+    let below = is_below(request);
+    if !below && let Some(name) = query.names()?.find(|name| ![SCOPE, ENVIRONMENT].contains(name)) {
+        let problem = format!("{PATH} takes {SCOPE} and {ENVIRONMENT}, and no {name}");
+        return Err(ApiError::Unsound { field: None, problem });
+    }
+    let says = |name: &'static str, header: &'static str| -> Result<Option<String>, ApiError> {
+        let in_query = if below {
+            None
+        } else {
+            query.read(name, "text", |text| Some(text.to_owned()))?
+        };
+        match in_query {
+            Some(text) => Ok(Some(text)),
+            None => in_header(request, header),
+        }
+    };
+    let scope = says(SCOPE, REQUIRED_SCOPE)?;
+    if below && scope.is_none() {
+        let problem =
+            format!("a proxy that puts paths behind {PATH} sets {REQUIRED_SCOPE}; empty if any key may pass");
+        return Err(ApiError::unsound(REQUIRED_SCOPE, problem));
+    }
+    let scope = scope
+        .filter(|text| !text.is_empty())
+        .map(|text| match text.parse::<ScopeSet>() {
+            Ok(scopes) if scopes.is_empty() => Err(ApiError::unsound(SCOPE, "the required scope is blank")),
+            Ok(scopes) => Ok(scopes),
+            Err(invalid) => Err(ApiError::unsound(SCOPE, invalid.to_string())),
         })
         .transpose()?;
-    let environment = says("environment", "x-required-environment")?
+    let environment = says(ENVIRONMENT, REQUIRED_ENVIRONMENT)?
+        .filter(|text| !text.is_empty())
         .map(|text| {
             text.parse().map_err(|invalid: crate::types::InvalidEnvironment| {
                 ApiError::unsound("environment", invalid.to_string())
@@ -88,28 +120,30 @@ fn required(request: &HttpRequest, query: &Params) -> Result<Required, ApiError>
     Ok(Required { scope, environment })
 }
 
-/// The path that was asked for at the proxy, and its query.
-fn original(request: &HttpRequest) -> (String, String) {
+/// The path that was asked for at the proxy, as it can be kept, and its query.
+fn original(request: &HttpRequest, formats: &Formats) -> (String, String) {
     let own = request.uri().path_and_query().map_or("", |uri| uri.as_str());
     let own = own.strip_prefix(PATH).unwrap_or(own);
-    let uri = if is_below(request) {
-        own
+    let uri: Cow<'_, str> = if is_below(request) {
+        own.into()
     } else {
         ["x-original-uri", "x-forwarded-uri", "x-original-url"]
             .iter()
             .find_map(|name| request.headers().get(*name))
-            .map_or(own, |value| value.to_str().unwrap_or_default())
+            .map_or(own.into(), |value| String::from_utf8_lossy(value.as_bytes()))
     };
-    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let (path, query) = uri.split_once('?').unwrap_or((&uri, ""));
     let path = if path.is_empty() { PATH } else { path };
-    (path.chars().take(200).collect(), query.to_owned())
+    let path = formats.before_keys(path).chars().take(200).collect();
+    (path, query.to_owned())
 }
 
 /// May this request pass?
 ///
 /// 200 with headers that say who calls, for the service behind the proxy; otherwise what the client is to be told, in the
 /// body and, for proxies that drop it, in `X-Refusal`. A proxy that puts the path of the request behind this one (Envoy) is
-/// answered too, by any method; then headers alone say what is required: `X-Required-Scope`, `X-Required-Environment`.
+/// answered too, by any method; then headers alone say what is required: `X-Required-Scope`, which must be there and may be
+/// empty, and `X-Required-Environment`.
 #[utoipa::path(
     method(get, post),
     path = "/v1/auth",
@@ -131,7 +165,7 @@ pub(super) async fn forward_auth(
     let started = Instant::now();
     let required = required(&request, &query)?;
     let context = context(&request)?;
-    let (path, original_query) = original(&request);
+    let (path, original_query) = original(&request, &keys.formats);
     if let Some(key) = key_in_query(&keys, &original_query) {
         keys.sent_in_query(&key, &path, &context).await?;
         return Err(ApiError::KeyInQuery);

@@ -81,10 +81,9 @@ fn given_moment<'de, D: Deserializer<'de>>(
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
 pub(super) async fn change(
-    caller: Called<ToManageKeys>,
+    Called { caller, body, .. }: Called<ToManageKeys, Body<ChangeKey>>,
     request: HttpRequest,
     path: Path<String>,
-    body: Body<ChangeKey>,
 ) -> Result<HttpResponse, ApiError> {
     let asked = body.value;
     let name = asked.name.as_deref().map(name).transpose()?;
@@ -154,10 +153,9 @@ pub(super) struct RotateKey {
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
 pub(super) async fn rotate(
-    caller: Called<ToManageKeys>,
+    Called { caller, body, .. }: Called<ToManageKeys, MaybeBody<RotateKey>>,
     request: HttpRequest,
     path: Path<String>,
-    body: MaybeBody<RotateKey>,
 ) -> Result<HttpResponse, ApiError> {
     let MaybeBody(body) = body;
     let asked = &body.value;
@@ -201,10 +199,9 @@ pub(super) async fn rotate(
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
 pub(super) async fn regenerate(
-    caller: Called<ToManageKeys>,
+    Called { caller, body, .. }: Called<ToManageKeys, MaybeBody<Nothing>>,
     request: HttpRequest,
     path: Path<String>,
-    body: MaybeBody<Nothing>,
 ) -> Result<HttpResponse, ApiError> {
     let once = once(&request, caller.name(), &body.0)?;
     let key = caller

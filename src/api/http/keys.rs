@@ -222,9 +222,8 @@ pub(super) async fn list_of_app(
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
 pub(super) async fn create(
-    caller: Called<ToManageKeys>,
+    Called { caller, body, .. }: Called<ToManageKeys, Body<CreateKey>>,
     request: HttpRequest,
-    body: Body<CreateKey>,
 ) -> Result<HttpResponse, ApiError> {
     let named = body.value.app_id.clone();
     create_in(&caller, &request, &body, app(&caller, named.as_deref())?).await
@@ -248,10 +247,9 @@ pub(super) async fn create(
     security(("key" = []), ("oauth" = ["keys:manage"]), ("session" = [])),
 )]
 pub(super) async fn create_of_app(
-    caller: Called<ToManageKeys>,
+    Called { caller, body, .. }: Called<ToManageKeys, Body<CreateKey>>,
     request: HttpRequest,
     path: Path<String>,
-    body: Body<CreateKey>,
 ) -> Result<HttpResponse, ApiError> {
     let app = app(&caller, Some(&path))?;
     if body

@@ -176,8 +176,9 @@ pub(super) async fn github(
     security(("key" = []), ("oauth" = ["leaks:report"])),
 )]
 pub(super) async fn report(
-    caller: Called<ToReportLeaks>,
-    found: Body<Vec<Found>, LARGEST>,
+    Called {
+        caller, body: found, ..
+    }: Called<ToReportLeaks, Body<Vec<Found>, LARGEST>>,
     leaks: Data<Leaks>,
 ) -> Result<HttpResponse, ApiError> {
     let reporter = Reporter {

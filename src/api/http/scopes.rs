@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     answer::ApiError,
-    body::Listing,
+    body::{Listing, Page, Params},
     caller::{Called, ToLook},
 };
 use crate::scopes::catalogue;
@@ -31,12 +31,17 @@ pub(super) struct ScopeAnswer {
     get,
     path = "/v1/scopes",
     tag = "apps",
+    params(
+        ("limit" = Option<u32>, Query, description = "How many, 1 to 200", minimum = 1, maximum = 200),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before"),
+    ),
     responses(
-        (status = 200, description = "All of them", body = Listing<ScopeAnswer>),
+        (status = 200, description = "Some scopes", body = Listing<ScopeAnswer>),
     ),
     security(("key" = []), ("oauth" = []), ("session" = [])),
 )]
-pub(super) async fn list(caller: Called<ToLook>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn list(caller: Called<ToLook>, query: Params) -> Result<HttpResponse, ApiError> {
+    let page = Page::of(&query)?;
     let catalogue = catalogue(&mut *caller.keys.db.connection().await?).await?;
     let data = catalogue
         .0
@@ -51,8 +56,7 @@ pub(super) async fn list(caller: Called<ToLook>) -> Result<HttpResponse, ApiErro
         .collect();
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(Listing::<ScopeAnswer> {
-            data,
-            next_cursor: None,
-        }))
+        .json(Listing::part_of(data, &page, |scope: &ScopeAnswer| {
+            scope.name.clone()
+        })))
 }

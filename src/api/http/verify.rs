@@ -56,9 +56,16 @@ const LONGEST_RESOURCE: usize = 200;
 impl Question {
     /// The scopes that are asked for. `{"scope": "read", "resource": "orders"}` is `read:orders`.
     fn scopes(&self) -> Result<Option<ScopeSet>, ApiError> {
-        let Some(scope) = self.scope.as_deref().filter(|scope| !scope.is_empty()) else {
+        let Some(scope) = self.scope.as_deref() else {
             return Ok(None);
         };
+        // A table of routes that lacks one would let every key pass.
+        if scope.trim().is_empty() {
+            return Err(ApiError::unsound(
+                "scope",
+                "scope is empty: leave it out if none is required",
+            ));
+        }
         let text = match &self.resource {
             Some(resource) if matches!(scope, "read" | "write" | "admin") => format!("{scope}:{resource}"),
             Some(_) | None => scope.to_owned(),
@@ -212,7 +219,7 @@ impl<'j> Verification<'j> {
 /// Is this key good?
 ///
 /// For the service behind an API, which asks about each request. The answer is 200 whenever the key could be judged:
-/// look at `code`.
+/// look at `code`. It takes no `Idempotency-Key`: what is asked again counts again.
 #[utoipa::path(
     post,
     path = "/v1/keys/verify",
@@ -225,8 +232,11 @@ impl<'j> Verification<'j> {
 )]
 #[allow(clippy::disallowed_methods, reason = "measures how long the answer took")]
 pub(super) async fn verify(
-    caller: Called<ToVerifyKeys>,
-    question: Body<Question>,
+    Called {
+        caller,
+        body: question,
+        ..
+    }: Called<ToVerifyKeys, Body<Question>>,
 ) -> Result<HttpResponse, ApiError> {
     let started = Instant::now();
     let question = question.value;
@@ -238,16 +248,19 @@ pub(super) async fn verify(
         address: question.ip,
         cost: question.cost,
     };
-    let judgement = caller.keys.judge(&question.key, wanted).await?;
+    let keys = &caller.keys;
+    let judgement = keys.judge(&question.key, wanted).await?;
     let answer = Verification::of(&judgement);
     let seen = Seen {
-        route: question.resource.as_deref().unwrap_or("verify"),
+        route: keys
+            .formats
+            .before_keys(question.resource.as_deref().unwrap_or("verify")),
         status: status(answer.code),
         user_agent: "",
         latency: started.elapsed(),
         request_id: &caller.context.request_id,
     };
-    caller.keys.count(&judgement, wanted, seen);
+    keys.count(&judgement, wanted, seen);
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(answer))

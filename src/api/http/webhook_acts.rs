@@ -60,11 +60,10 @@ const LONGEST_OVERLAP: Duration = Duration::from_hours(24 * 7);
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
 pub(super) async fn rotate(
-    caller: Called<ToManageWebhooks>,
+    Called { caller, body, .. }: Called<ToManageWebhooks, MaybeBody<RotateSecret>>,
     webhooks: Data<Webhooks>,
     request: HttpRequest,
     path: Path<(String, String)>,
-    body: MaybeBody<RotateSecret>,
 ) -> Result<HttpResponse, ApiError> {
     let (app, endpoint) = path.into_inner();
     let home = home(&caller, &app, CHANGES).await?;
@@ -136,11 +135,10 @@ async fn under_way(
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
 pub(super) async fn test(
-    caller: Called<ToManageWebhooks>,
+    Called { caller, body, .. }: Called<ToManageWebhooks, MaybeBody<Nothing>>,
     webhooks: Data<Webhooks>,
     request: HttpRequest,
     path: Path<(String, String)>,
-    body: MaybeBody<Nothing>,
 ) -> Result<HttpResponse, ApiError> {
     let (app, endpoint) = path.into_inner();
     let home = home(&caller, &app, CHANGES).await?;
@@ -191,11 +189,10 @@ pub(super) async fn test(
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
 pub(super) async fn redeliver(
-    caller: Called<ToManageWebhooks>,
+    Called { caller, body, .. }: Called<ToManageWebhooks, MaybeBody<Nothing>>,
     webhooks: Data<Webhooks>,
     request: HttpRequest,
     path: Path<(String, String, String)>,
-    body: MaybeBody<Nothing>,
 ) -> Result<HttpResponse, ApiError> {
     let (app, endpoint, id) = path.into_inner();
     let home = home(&caller, &app, CHANGES).await?;

@@ -176,11 +176,10 @@ pub(super) struct CreateEndpoint {
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
 pub(super) async fn create(
-    caller: Called<ToManageWebhooks>,
+    Called { caller, body, .. }: Called<ToManageWebhooks, Body<CreateEndpoint>>,
     webhooks: Data<Webhooks>,
     request: HttpRequest,
     path: Path<String>,
-    body: Body<CreateEndpoint>,
 ) -> Result<HttpResponse, ApiError> {
     let home = home(&caller, &path, CHANGES).await?;
     let once = once(&request, caller.name(), &body)?;
@@ -285,11 +284,10 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]
 pub(super) async fn change(
-    caller: Called<ToManageWebhooks>,
+    Called { caller, body, .. }: Called<ToManageWebhooks, Body<ChangeEndpoint>>,
     webhooks: Data<Webhooks>,
     request: HttpRequest,
     path: Path<(String, String)>,
-    body: Body<ChangeEndpoint>,
 ) -> Result<HttpResponse, ApiError> {
     let (app, id) = path.into_inner();
     let home = home(&caller, &app, CHANGES).await?;

@@ -54,12 +54,17 @@ async fn page(at: &AtAccount) -> Result<views::AccountPage, Failure> {
     } else {
         &Role::ALL[..]
     };
-    let owners = members.iter().filter(|member| member.role == Role::Owner).count();
-    let is_fixed = |role: Role| role == Role::Owner && (account.personal || owners < 2);
+    let can_own = |member: &accounts::Member| {
+        member.role == Role::Owner && people.get(&member.user_id).is_some_and(|user| !user.blocked)
+    };
+    let is_fixed = |member: &accounts::Member| {
+        let mut others = members.iter().filter(|other| other.user_id != member.user_id);
+        member.role == Role::Owner && (account.personal || !others.any(can_own))
+    };
     let row = |member: &accounts::Member| {
         let user = people.get(&member.user_id)?;
         let own = member.user_id == at.user.id;
-        let fixed = is_fixed(member.role);
+        let fixed = is_fixed(member);
         Some(views::MemberRow {
             id: user.id.to_string(),
             name: user.name.clone(),
@@ -67,6 +72,7 @@ async fn page(at: &AtAccount) -> Result<views::AccountPage, Failure> {
             role: label(member.role).to_owned(),
             since: member.since.into(),
             own,
+            blocked: user.blocked,
             roles: if fixed {
                 Vec::new()
             } else {
@@ -83,7 +89,7 @@ async fn page(at: &AtAccount) -> Result<views::AccountPage, Failure> {
     let owns_team = at.role == Some(Role::Owner) && !account.personal;
     let heirs = if owns_team {
         rows.iter()
-            .filter(|row| !row.own)
+            .filter(|row| !row.own && !row.blocked)
             .map(|row| Choice::new(&row.id, format!("{} ({})", row.name, row.email), false))
             .collect()
     } else {
@@ -124,7 +130,9 @@ async fn page(at: &AtAccount) -> Result<views::AccountPage, Failure> {
         email: Field::default(),
         roles: roles(at.role, None, &Role::INVITED, Role::Developer),
         heirs,
-        can_leave: at.role.is_some() && !at.role.is_some_and(is_fixed),
+        can_leave: members
+            .iter()
+            .any(|member| member.user_id == at.user.id && !is_fixed(member)),
         can_close: owns_team && apps == 0,
     })
 }

@@ -101,13 +101,15 @@ impl AtApp {
         }
     }
 
-    /// Who asks for an act on keys. Whoever is here without a role is an operator.
+    /// Who asks for an act on keys. An operator's role in the account takes nothing from what they may do without one.
     pub(super) fn asker(&self) -> Asker<'_> {
+        let by_role = self.seen.may(Permission::WriteKeys) || !self.seen.operator;
         Asker {
             by: self.by(),
-            reach: match self.seen.role {
-                Some(_) => Reach::Person(self.seen.user),
-                None => Reach::Everything,
+            reach: if by_role {
+                Reach::Person(self.seen.user)
+            } else {
+                Reach::Everything
             },
         }
     }

@@ -184,8 +184,22 @@ async fn changed(at: &AtClient) -> Result<HttpResponse, Failure> {
 }
 
 async fn switch(at: &AtClient, switch: Switch, disabled: bool, news: News) -> Result<HttpResponse, Failure> {
-    clients::set_disabled(&at.authority, &at.client, switch, disabled, at.by()).await?;
+    clients::set_disabled(&at.authority, &at.client, switch, disabled, at.by())
+        .await
+        .map_err(not_there)?;
     Ok(at.back(news))
+}
+
+/// What stops an act that says nothing of the registration.
+fn not_there(error: RegisterError) -> Failure {
+    match error {
+        RegisterError::Fault(fault) => fault.into(),
+        RegisterError::Registration(_)
+        | RegisterError::Changed
+        | RegisterError::Gone
+        | RegisterError::Again
+        | RegisterError::TooMany(_) => Failure::NotFound,
+    }
 }
 
 /// `POST /apps/{app}/clients/{client}/disable`
@@ -255,6 +269,8 @@ pub(super) async fn delete(act: ClientAct<ToDelete>) -> Result<HttpResponse, Fai
         let field = Field::of(typed).with_error("That is not its name.");
         return html_with(StatusCode::BAD_REQUEST, &question(&act, field)?);
     }
-    clients::delete_client(&act.authority, &act.client, act.by()).await?;
+    clients::delete_client(&act.authority, &act.client, act.by())
+        .await
+        .map_err(not_there)?;
     Ok(News::ClientDeleted.on(&act.seen.path()))
 }

@@ -60,6 +60,8 @@ pub struct MemberRow {
     pub since: Moment,
     /// Whether that is the reader.
     pub own: bool,
+    /// Whether they are shut out.
+    pub blocked: bool,
     /// What the reader may make of them; fewer than two is nothing.
     pub roles: Vec<Choice>,
     pub can_remove: bool,
@@ -123,6 +125,7 @@ impl AccountPage {
             role: format!("{role:?}"),
             since: Moment::sample(40_000),
             own,
+            blocked: false,
             roles: if own {
                 Vec::new()
             } else {

@@ -1,9 +1,9 @@
 use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
 
-use super::{Client, store};
+use super::{Client, register::RegisterError, store};
 use crate::{
-    accounts::{self, AppError},
+    accounts::{self, AppError, Permission},
     audit::{Action, By, Subject},
     keys,
     oauth::{Authority, grants},
@@ -16,12 +16,16 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If the database is out of reach.
-pub async fn delete_client(authority: &Authority, client: &Client, by: By<'_>) -> Result<(), Fault> {
+/// [`RegisterError::Gone`] for whoever may not delete it any more.
+pub async fn delete_client(authority: &Authority, client: &Client, by: By<'_>) -> Result<(), RegisterError> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
+    if !accounts::still_may(&mut transaction, client.account_id, Permission::Delete, by).await? {
+        return Err(RegisterError::Gone);
+    }
     let entries = remove(authority, &mut transaction, client, now, by).await?;
-    authority.commit(transaction, &entries, Reason::Deleted).await
+    authority.commit(transaction, &entries, Reason::Deleted).await?;
+    Ok(())
 }
 
 /// Removes an app with all its clients and keys, in one transaction; nothing that they held is good when this returns.

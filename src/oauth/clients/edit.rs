@@ -2,6 +2,7 @@ use diesel_async::AsyncPgConnection;
 
 use super::{Client, Logo, Registration, RegistrationError, register::RegisterError, store};
 use crate::{
+    accounts::{self, Permission},
     audit::{Action, By, Record, Subject},
     oauth::Authority,
     scopes,
@@ -9,12 +10,16 @@ use crate::{
 };
 
 /// The client as it is, held until the transaction ends: what is decided of it is decided of what is there, not of a
-/// copy that somebody looked at a while ago.
+/// copy that somebody looked at a while ago. None too for whoever may not change it any more.
 pub(super) async fn held(
     connection: &mut AsyncPgConnection,
     client: &Client,
+    by: By<'_>,
 ) -> Result<Option<Client>, Fault> {
-    if store::lock(connection, client.id).await? {
+    let (account, permission) = (client.account_id, Permission::WriteClients);
+    if store::lock(connection, client.id).await?
+        && accounts::still_may(connection, account, permission, by).await?
+    {
         store::client(connection, client.id).await
     } else {
         Ok(None)
@@ -22,8 +27,12 @@ pub(super) async fn held(
 }
 
 /// The same, if its registration is still what `client` says.
-async fn unchanged(connection: &mut AsyncPgConnection, client: &Client) -> Result<Client, RegisterError> {
-    let held = held(connection, client).await?.ok_or(RegisterError::Gone)?;
+async fn unchanged(
+    connection: &mut AsyncPgConnection,
+    client: &Client,
+    by: By<'_>,
+) -> Result<Client, RegisterError> {
+    let held = held(connection, client, by).await?.ok_or(RegisterError::Gone)?;
     if held.registration.version() == client.registration.version() {
         Ok(held)
     } else {
@@ -51,7 +60,7 @@ pub async fn edit_client(
 ) -> Result<(), RegisterError> {
     let mut transaction = authority.db.begin().await?;
     let catalogue = scopes::held(&mut transaction, &registration.scopes).await?;
-    let client = unchanged(&mut transaction, client).await?;
+    let client = unchanged(&mut transaction, client, by).await?;
     let before = &client.registration;
     let registration = Registration {
         kind: before.kind,
@@ -118,7 +127,9 @@ pub async fn set_logo(
     by: By<'_>,
 ) -> Result<(), RegisterError> {
     let mut transaction = authority.db.begin().await?;
-    let client = held(&mut transaction, client).await?.ok_or(RegisterError::Gone)?;
+    let client = held(&mut transaction, client, by)
+        .await?
+        .ok_or(RegisterError::Gone)?;
     store::set_logo(&mut transaction, client.id, logo).await?;
     let record = changed(authority, &client, by).detail("changed", vec!["logo"]);
     authority
@@ -141,19 +152,23 @@ pub enum Switch {
 ///
 /// # Errors
 ///
-/// If the database is out of reach.
+/// [`RegisterError::Gone`] if there is no such client any more.
 pub async fn set_disabled(
     authority: &Authority,
     client: &Client,
     switch: Switch,
     disabled: bool,
     by: By<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), RegisterError> {
     let now = authority.clock.now();
     let mut transaction = authority.db.begin().await?;
     let at = disabled.then_some(now);
+    held(&mut transaction, client, by)
+        .await?
+        .ok_or(RegisterError::Gone)?;
     if !store::set_disabled(&mut transaction, client.id, switch, at).await? {
-        return authority.settle_others(transaction).await;
+        authority.settle_others(transaction).await?;
+        return Ok(());
     }
     let action = if disabled {
         Action::ClientDisabled
@@ -167,7 +182,8 @@ pub async fn set_disabled(
         .detail("by_operator", switch == Switch::Operator);
     authority
         .commit_client_change(transaction, client.id, record)
-        .await
+        .await?;
+    Ok(())
 }
 
 /// Says of a client, as `client` has it, what only operators may: that it is the house's own, whose consent may be
@@ -186,7 +202,7 @@ pub async fn vouch_for_client(
 ) -> Result<(), RegisterError> {
     let mut transaction = authority.db.begin().await?;
     let catalogue = scopes::held(&mut transaction, &client.registration.scopes).await?;
-    let client = unchanged(&mut transaction, client).await?;
+    let client = unchanged(&mut transaction, client, by).await?;
     let registration = &client.registration;
     registration.check(&catalogue, first_party)?;
     if publisher_verified && registration.publisher.is_none() {

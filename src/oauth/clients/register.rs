@@ -1,6 +1,6 @@
 use super::{Client, ClientKind, Registration, RegistrationError, secrets, store};
 use crate::{
-    accounts,
+    accounts::{self, Permission},
     audit::{Action, By, Subject},
     crypto::Token,
     oauth::Authority,
@@ -53,6 +53,9 @@ pub async fn register_client(
     let mut transaction = authority.db.begin().await?;
     // Held, so that the app is not deleted under it, and of two who add the last client at once, one does.
     if !accounts::lock_app(&mut transaction, app).await? {
+        return Err(RegisterError::Gone);
+    }
+    if !accounts::still_may(&mut transaction, account, Permission::WriteClients, by).await? {
         return Err(RegisterError::Gone);
     }
     registration.check(

@@ -79,7 +79,7 @@ pub async fn add_secret(
     }
     let (token, secret) = mint(authority, client.id, id)?;
     let mut transaction = authority.db.begin().await?;
-    let now_there = held(&mut transaction, client)
+    let now_there = held(&mut transaction, client, by)
         .await?
         .ok_or(SecretError::Unknown)?;
     let now = secret.created_at;
@@ -131,7 +131,7 @@ pub async fn revoke_secret(
     by: By<'_>,
 ) -> Result<(), SecretError> {
     let mut transaction = authority.db.begin().await?;
-    let now_there = held(&mut transaction, client)
+    let now_there = held(&mut transaction, client, by)
         .await?
         .ok_or(SecretError::Unknown)?;
     let secret = now_there

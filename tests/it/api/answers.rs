@@ -53,7 +53,7 @@ impl Refused {
     }
 }
 
-const INVALID: Option<&str> = Some("Bearer error=\"invalid_token\"");
+const INVALID: Option<&str> = Some("Bearer realm=\"claviger\", error=\"invalid_token\"");
 
 #[tokio::test]
 async fn each_row_of_the_table_is_answered_as_it_says() {
@@ -94,7 +94,9 @@ async fn each_row_of_the_table_is_answered_as_it_says() {
             "UNAUTHORIZED",
             "No API key provided. Include your API key in the Authorization header.",
         );
-        ask(&world, way, None).await.says(401, &none, Some("Bearer"));
+        ask(&world, way, None)
+            .await
+            .says(401, &none, Some("Bearer realm=\"claviger\""));
         let invalid = refusal("UNAUTHORIZED", "Invalid API key provided");
         for key in [
             foreign.as_str(),
@@ -119,7 +121,8 @@ async fn each_row_of_the_table_is_answered_as_it_says() {
             "This needs the scope keys:manage, which the key does not have",
         );
         scope["required_scope"] = json!("keys:manage");
-        let challenge = Some("Bearer error=\"insufficient_scope\", scope=\"keys:manage\"");
+        let challenge =
+            Some("Bearer realm=\"claviger\", error=\"insufficient_scope\", scope=\"keys:manage\"");
         ask(&world, way, Some(&narrow)).await.says(403, &scope, challenge);
     }
 }

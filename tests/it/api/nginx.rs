@@ -263,7 +263,10 @@ async fn each_refusal_reaches_the_client_as_it_was_meant() {
         json!({ "success": false, "error": "UNAUTHORIZED",
             "message": "No API key provided. Include your API key in the Authorization header." })
     );
-    assert_eq!(said(&none.headers, "www-authenticate"), Some("Bearer"));
+    assert_eq!(
+        said(&none.headers, "www-authenticate"),
+        Some("Bearer realm=\"claviger\"")
+    );
     assert_eq!(said(&none.headers, "content-type"), Some("application/json"));
     assert_eq!(said(&none.headers, "cache-control"), Some("no-store"));
     let (revoked_key, revoked) = world.make(|_| {}).await;
@@ -277,7 +280,7 @@ async fn each_refusal_reaches_the_client_as_it_was_meant() {
     assert_eq!(words(&unknown)["message"], "Invalid API key provided");
     assert_eq!(
         said(&unknown.headers, "www-authenticate"),
-        Some("Bearer error=\"invalid_token\"")
+        Some("Bearer realm=\"claviger\", error=\"invalid_token\"")
     );
     let revoked = proxy.ask(Some(&revoked), "/orders", &[]).await;
     assert_eq!(
@@ -302,7 +305,7 @@ async fn each_refusal_reaches_the_client_as_it_was_meant() {
     assert_eq!(words(&scope)["required_scope"], "read:orders");
     assert_eq!(
         said(&scope.headers, "www-authenticate"),
-        Some("Bearer error=\"insufficient_scope\", scope=\"read:orders\"")
+        Some("Bearer realm=\"claviger\", error=\"insufficient_scope\", scope=\"read:orders\"")
     );
     let (_, leaked) = world.make(|_| {}).await;
     let in_query = proxy

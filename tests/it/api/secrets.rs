@@ -97,6 +97,14 @@ pub async fn drive(world: &World, owner: &Created, browser: &Browser, seen: &mut
         answer(http.get(app.url(&format!("/v1/keys?key={key}")))).await;
         answer(http.get(app.url(&format!("/v1/usage?scope=read:orders&key_id={key}")))).await;
         answer(http.get(app.url("/v1/keys")).header("x-api-key", key)).await;
+        answer(call(Method::GET, &format!("/v1/keys/{key}"), &own)).await;
+        answer(call(Method::GET, &format!("/v1/auth/bot/{key}/send"), key)).await;
+        answer(call(Method::GET, "/v1/auth", key).header("x-original-uri", format!("/bot/{key}/send"))).await;
+        answer(
+            call(Method::POST, "/v1/keys/verify", &own)
+                .json(&json!({ "key": key, "resource": format!("/bot/{key}") })),
+        )
+        .await;
         answer(http.get(app.url("/v1/keys")).basic_auth(key, Some(key))).await;
         answer(
             http.post(app.url("/oauth/introspect"))

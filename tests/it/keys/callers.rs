@@ -1,10 +1,14 @@
 //! Who may call: keys, access tokens, sessions; proxies; introspection.
 
-use claviger::keys::Asker;
-use reqwest::{Method, header};
+use claviger::{
+    keys::{AppPolicy, Asker, KeyError, KeyKind, network},
+    types::Environment,
+};
+use reqwest::{Method, StatusCode, header};
 use serde_json::json;
 
 use super::{Answer, World, set};
+use crate::identity::mails;
 
 #[tokio::test]
 async fn each_way_to_have_no_good_key_has_its_answer() {
@@ -15,7 +19,10 @@ async fn each_way_to_have_no_good_key_has_its_answer() {
         none.body["message"],
         "No API key provided. Include your API key in the Authorization header."
     );
-    assert_eq!(none.headers[header::WWW_AUTHENTICATE], "Bearer");
+    assert_eq!(
+        none.headers[header::WWW_AUTHENTICATE],
+        "Bearer realm=\"claviger\""
+    );
     let (key, value) = world.make(|_| {}).await;
     let unknown = world
         .call(Method::GET, "/v1/keys", Some("sk_live_nothing"), None)
@@ -56,6 +63,191 @@ async fn a_key_in_a_query_is_refused_and_its_owner_warned() {
     assert_eq!(world.records("key.leaked").await, 1);
     let (_, kept) = World::start().await.make(|_| {}).await;
     assert_eq!(world.code_of(&kept).await, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_key_in_a_query_is_found_whatever_stands_beside_it() {
+    let world = World::with(1, |config| config.keys.revoke_in_query = true).await;
+    for query in ["key={}&x=%FF", "{}", "authorization=Bearer+{}", "a=b&=&c={}"] {
+        // Also where the body would be refused.
+        for path in ["/v1/keys/verify", "/v1/keys"] {
+            let (_, value) = world.make(|_| {}).await;
+            let path = format!("{path}?{}", query.replace("{}", &value));
+            let refused = Answer::of(world.http.post(world.app.url(&path)).body("no JSON")).await;
+            refused.refuses(401, "UNAUTHORIZED");
+            assert!(
+                refused.body["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains("counts as leaked"),
+                "{query}: {:?}",
+                refused.body
+            );
+            assert_eq!(world.code_of(&value).await, "NOT_FOUND", "{query}");
+        }
+        let (_, value) = world.make(|_| {}).await;
+        let uri = format!("/orders?q=\u{e9}&{}", query.replace("{}", &value));
+        let uri = header::HeaderValue::from_bytes(uri.as_bytes()).unwrap();
+        let asked = world.http.get(world.app.url("/v1/auth"));
+        let asked = asked.bearer_auth(&value).header("x-original-uri", uri);
+        Answer::of(asked).await.refuses(401, "UNAUTHORIZED");
+        assert_eq!(world.code_of(&value).await, "NOT_FOUND", "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_publishable_key_in_a_query_is_recorded_and_no_more() {
+    let world = World::with(1, |config| config.keys.revoke_in_query = true).await;
+    let (_, value) = world
+        .make(|new| {
+            new.kind = KeyKind::Publishable;
+            new.scopes = Some(set("read:orders"));
+        })
+        .await;
+    let uri = format!("/ - sign in at https://evil.example ?k={value}");
+    let asked = world
+        .http
+        .get(world.app.url("/v1/auth"))
+        .header("x-original-uri", uri);
+    Answer::of(asked).await.refuses(401, "UNAUTHORIZED");
+    assert_eq!(world.code_of(&value).await, "VALID");
+    assert_eq!(world.records("key.leaked").await, 1);
+    let told = mails(&world.app, "ada@example.com").await;
+    assert!(!told.iter().any(|mail| mail.contains("evil")), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_caller_goes_before_what_is_wrong_with_the_body() {
+    let world = World::start().await;
+    let (key, revoked) = world.make(|_| {}).await;
+    world.app.keys.revoke(key.id, Asker::OPERATOR).await.unwrap();
+    let (good, _) = compose_unknown(&world);
+    let wrong = format!("{}x", &revoked[..revoked.len() - 1]);
+    for credential in [&revoked, &good, &wrong] {
+        for body in ["", "no JSON", "{\"a\": 1}"] {
+            let asked = world.http.post(world.app.url("/v1/keys/verify"));
+            Answer::of(asked.bearer_auth(credential).body(body))
+                .await
+                .refuses(401, "UNAUTHORIZED");
+        }
+    }
+}
+
+/// A key that is sound, and that nobody has.
+fn compose_unknown(world: &World) -> (String, String) {
+    let config = claviger::config::Config::default();
+    let family = config.keys.families.get("default").unwrap();
+    let body = world.app.keys.entropy.bytes::<64>();
+    let (key, hint) = claviger::keys::compose(family, KeyKind::Secret, Environment::Live, &body);
+    (key.expose().to_owned(), hint)
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_configured_wrongly_lets_nothing_pass() {
+    let world = World::start().await;
+    let (_, value) = world.make(|new| new.scopes = Some(set("read:orders"))).await;
+    let ask = |path: &'static str, headers: &'static [(&'static str, &'static [u8])]| {
+        let mut request = world.http.get(world.app.url(path)).bearer_auth(&value);
+        for (name, text) in headers {
+            request = request.header(*name, header::HeaderValue::from_bytes(text).unwrap());
+        }
+        Answer::of(request)
+    };
+    for (path, headers) in [
+        // Behind the path, the query is the client's.
+        ("/v1/auth/?scope=read:orders", &[] as &[(&str, &[u8])]),
+        ("/v1/auth/orders", &[]),
+        ("/v1/auth?scopes=admin:orders", &[]),
+        ("/v1/auth?scope=+", &[]),
+        ("/v1/auth?scope=a&scope=b", &[]),
+        (
+            "/v1/auth",
+            &[
+                ("x-required-scope", b"read:orders"),
+                ("x-required-scope", b"admin:orders"),
+            ],
+        ),
+        ("/v1/auth", &[("x-required-scope", b"admin:\xff")]),
+        ("/v1/auth", &[("x-required-environment", b"\xff")]),
+    ] {
+        ask(path, headers).await.refuses(400, "INVALID_REQUEST");
+    }
+    let open = ask("/v1/auth/orders", &[("x-required-scope", b"")]).await;
+    assert_eq!(open.status, 200, "{:?}", open.body);
+    let unsaid = json!({ "key": value, "scope": " " });
+    world
+        .call(
+            Method::POST,
+            "/v1/keys/verify",
+            Some(&world.service),
+            Some(unsaid),
+        )
+        .await
+        .refuses(400, "INVALID_REQUEST");
+}
+
+#[tokio::test]
+async fn a_key_in_a_path_is_not_kept_with_it() {
+    let world = World::start().await;
+    let (key, value) = world.make(|_| {}).await;
+    let uri = format!("/bot/{value}/send");
+    let asked = world.http.get(world.app.url("/v1/auth")).bearer_auth(&value);
+    assert_eq!(
+        Answer::of(asked.header("x-original-uri", &uri)).await.status,
+        StatusCode::OK
+    );
+    world.ask(json!({ "key": value, "resource": uri })).await;
+    world.app.usage.flush().await.unwrap();
+    let mut connection = world.app.db.connection().await.unwrap();
+    let past = claviger::keys::usage::last_requests(&mut connection, key.id, None, 10)
+        .await
+        .unwrap();
+    let routes: Vec<_> = past
+        .requests
+        .iter()
+        .map(|request| request.route.as_str())
+        .collect();
+    assert_eq!(routes, ["/bot/", "/bot/"]);
+}
+
+#[tokio::test]
+async fn a_key_is_bound_to_so_many_networks_each_once() {
+    let world = World::start().await;
+    let (_, value) = world.make(|_| {}).await;
+    let addresses = |count: usize| {
+        (0..count)
+            .map(|n| format!("10.0.{}.{}", n / 250, n % 250))
+            .collect::<Vec<_>>()
+    };
+    let asked = |ips: Vec<String>| {
+        let wanted = json!({ "name": "Bound", "environment": "live", "allowed_ips": ips });
+        world.call(Method::POST, "/v1/keys", Some(&value), Some(wanted))
+    };
+    let over = asked(addresses(101)).await;
+    over.refuses(400, "INVALID_REQUEST");
+    assert_eq!(over.body["field"], "allowed_ips");
+    let twice = [addresses(100), addresses(100)].concat();
+    let made = asked(twice).await.is(201);
+    assert_eq!(made["allowed_ips"].as_array().unwrap().len(), 100);
+    let path = format!("/v1/keys/{}", made["key_id"].as_str().unwrap());
+    let asked = json!({ "allowed_ips": addresses(101) });
+    world
+        .call(Method::PATCH, &path, Some(&value), Some(asked))
+        .await
+        .refuses(400, "INVALID_REQUEST");
+    let networks = addresses(101).iter().map(|text| network(text).unwrap()).collect();
+    let change = |policy: &mut AppPolicy| policy.networks = networks;
+    assert!(matches!(
+        world
+            .app
+            .keys
+            .change_policy(world.ada_app, change, Asker::OPERATOR)
+            .await,
+        Err(KeyError::Unsound {
+            field: "allowed_ips",
+            ..
+        })
+    ));
 }
 
 #[tokio::test]

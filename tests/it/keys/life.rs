@@ -195,7 +195,13 @@ async fn overlaps_can_be_nothing_or_last_until_it_is_retired() {
             Asker::OPERATOR,
         )
         .await;
-    assert!(matches!(longer, Err(KeyError::Unsound { field: "overlap", .. })));
+    assert!(matches!(
+        longer,
+        Err(KeyError::Unsound {
+            field: "overlap_seconds",
+            ..
+        })
+    ));
     let early = keys.retire(long.id, false, Asker::OPERATOR).await;
     assert!(matches!(early, Err(KeyError::NotRotated)));
     keys.rotate(long.id, id(), Some(Overlap::UntilRetired), None, Asker::OPERATOR)
@@ -353,6 +359,30 @@ async fn everybody_who_signs_up_has_one_key_if_that_is_configured() {
     assert_eq!(super::code(&answer), "VALID");
     let slot = keys.default_key(mia.user.id).await.unwrap().unwrap();
     assert_eq!(slot.key, Some(made.key.id));
+    // It stays good for its scope, whatever else is said of its app.
+    let reach = Reach::Person(mia.user.id);
+    let networks = vec!["203.0.113.0/24".parse().unwrap()];
+    keys.change_policy(
+        mia.opened.app_id,
+        |policy| policy.networks = networks,
+        Asker { by, reach },
+    )
+    .await
+    .unwrap();
+    let answer = world
+        .ask(serde_json::json!({ "key": value, "scope": "read:orders", "ip": "203.0.113.7" }))
+        .await;
+    assert_eq!(super::code(&answer), "VALID");
+    // An app that may have no such key uses nothing up.
+    let tom = world.app.person("tom@example.com").await;
+    let test_alone = |policy: &mut claviger::keys::AppPolicy| {
+        policy.environments = vec![claviger::types::Environment::Test];
+    };
+    keys.change_policy(tom.opened.app_id, test_alone, Asker::OPERATOR)
+        .await
+        .unwrap();
+    let of_test = keys.reveal_default_key(tom.user.id, by).await.unwrap();
+    assert_eq!(of_test.key.environment, claviger::types::Environment::Test);
     // Whoever comes by another path has a slot too.
     execute(
         &world,

@@ -194,7 +194,7 @@ async fn only_a_service_may_ask_and_its_question_must_make_sense() {
     assert_eq!(answer.body["required_scope"], "keys:verify");
     assert_eq!(
         answer.headers["www-authenticate"],
-        "Bearer error=\"insufficient_scope\", scope=\"keys:verify\""
+        "Bearer realm=\"claviger\", error=\"insufficient_scope\", scope=\"keys:verify\""
     );
     let service = || Some(world.service.clone());
     for bad in [

@@ -297,3 +297,34 @@ async fn an_account_has_room_for_so_many() {
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     assert!(page.html.contains("value=\"no address\""));
 }
+
+#[tokio::test]
+async fn whoever_is_shut_out_leaves_no_way_back_and_no_account_without_an_owner() {
+    let app = TestApp::start().await;
+    let (ada, owner) = person(&app, "ada@example.com", false).await;
+    let (bob, second) = person(&app, "bob@example.com", false).await;
+    let (_, other) = person(&app, "other@example.com", false).await;
+    let team = new_team(&owner, "Marsh").await;
+    add(&app, &owner, &team, ("bob@example.com", &second), "admin").await;
+    set_role(&owner, &team, bob, "owner").await;
+    invite(&second, &team, "other@example.com", "admin").await;
+    let link = last_link(&app, "other@example.com").await;
+    let accept = form_to(&other.get(&link).await, "/invitations/accept");
+    claviger::oauth::block_user(&app.authority, bob, claviger::audit::Actor::Operator)
+        .await
+        .unwrap();
+    assert_eq!(other.send(&accept).await.status, StatusCode::NOT_FOUND);
+
+    // One owner is left who can sign in.
+    let page = post(&owner, &team, &format!("{team}/leave"), &[]).await;
+    assert!(page.text().contains("at least one owner"), "{}", page.text());
+    let bobs = bob.to_string();
+    let heir = [("member", bobs.as_str())];
+    let page = post(&owner, &team, &format!("{team}/hand-over"), &heir).await;
+    assert!(page.text().contains("at least one owner"), "{}", page.text());
+    let page = owner.get(&team).await;
+    assert!(page.text().contains("Blocked"), "{}", page.text());
+    assert_eq!(role_of(&app, &team, ada).await, Some("owner"));
+    remove(&owner, &team, bob).await;
+    assert_eq!(role_of(&app, &team, bob).await, None);
+}

@@ -126,3 +126,68 @@ async fn accepting_against_the_removal_of_the_sender_or_a_withdrawal_is_one_or_t
         app.advance(std::time::Duration::from_hours(2));
     }
 }
+
+#[tokio::test]
+async fn a_role_that_goes_while_an_act_waits_for_it_does_nothing_more() {
+    let app = TestApp::start().await;
+    let (ada, owner) = person(&app, "ada@example.com", false).await;
+    let (dev, browser) = person(&app, "dev@example.com", false).await;
+    let team = new_team(&owner, "Marsh").await;
+    add(&app, &owner, &team, ("dev@example.com", &browser), "developer").await;
+    let path = new_app_in(&owner, &team, "Fieldnotes")
+        .await
+        .url
+        .path()
+        .to_owned();
+    let client = register(&owner, &path, CONFIDENTIAL).await;
+    let account = id_of(&team).to_string();
+    let forms = [
+        (browser.get("/apps/new").await, "/apps/new"),
+        (browser.get(&format!("{path}/keys/new")).await, "/keys/new"),
+        (
+            browser.get(&format!("{path}/webhooks/new")).await,
+            "/webhooks/new",
+        ),
+        (browser.get(&client.path).await, "/secrets"),
+        (browser.get(&client.path).await, "/disable"),
+        (browser.get(&path).await, &path),
+    ];
+    let mut going = app.db.begin().await.unwrap();
+    let context = context();
+    accounts::remove_member(
+        &mut going,
+        &app.keys.clock,
+        id_of(&team),
+        dev,
+        By::user(ada, &context),
+    )
+    .await
+    .unwrap();
+    let acts = join_all(forms.iter().map(|(page, to)| {
+        let mut form = form_to(page, to);
+        for (name, value) in [
+            ("name", "Planted"),
+            ("account", account.as_str()),
+            ("url", "https://planted.example/"),
+            ("event", "key.created"),
+        ] {
+            form.fields.retain(|(known, _)| known != name);
+            form.fields.push((name.to_owned(), value.to_owned()));
+        }
+        let browser = &browser;
+        async move { browser.send(&form).await }
+    }));
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let (answers, ()) = join(acts, async {
+        until("all wait", async || number(&app, waiting).await == 6).await;
+        going.commit().await.unwrap();
+    })
+    .await;
+    for (answer, (_, to)) in answers.iter().zip(&forms) {
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{to}: {}", answer.text());
+    }
+    let planted = "SELECT (SELECT count(*) FROM apps WHERE name = 'Planted') + (SELECT count(*) FROM api_keys)
+        + (SELECT count(*) FROM webhook_endpoints) + (SELECT count(*) FROM clients WHERE disabled_at IS NOT NULL)
+        + (SELECT count(*) FROM client_secrets) - 1";
+    assert_eq!(number(&app, planted).await, 0);
+}

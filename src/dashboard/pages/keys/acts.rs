@@ -162,7 +162,10 @@ pub(in super::super) async fn rotate(act: KeyAct<ToWriteKeys>) -> Result<HttpRes
         Err(KeyError::Rotated(known)) => Ok(News::KeyRotatedAlready.on(&act.path_of(known))),
         Err(KeyError::Again) => Ok(News::KeyShownAlready.on(&act.path_of(successor))),
         Err(KeyError::Over(_)) => Ok(act.back(News::KeyOver)),
-        Err(KeyError::Unsound { field: "overlap", .. }) => again(&act),
+        Err(KeyError::Unsound {
+            field: "overlap_seconds",
+            ..
+        }) => again(&act),
         Err(error) => Err(refused(error)),
     }
 }

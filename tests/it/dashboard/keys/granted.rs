@@ -180,3 +180,20 @@ async fn an_operator_looks_at_every_key_and_takes_back_what_has_leaked() {
     assert_eq!(shop.status(&value).await, StatusCode::UNAUTHORIZED);
     assert!(trail_has(&shop.app, operator, "key.revoked").await);
 }
+
+#[tokio::test]
+async fn a_role_takes_nothing_from_what_an_operator_may() {
+    let shop = Shop::open().await;
+    let (value, path) = shop.make(&[("name", "Warehouse")]).await;
+    let (operator, browser) = person(&shop.app, "operator@example.com", true).await;
+    let viewer = format!(
+        "INSERT INTO members (account_id, user_id, role, created_at)
+         SELECT account_id, '{}', 'viewer', now() FROM api_keys LIMIT 1",
+        operator.uuid()
+    );
+    execute(&shop.app, &viewer).await;
+    let page = browser.get(&path).await;
+    let page = browser.get(&page.link(&format!("{path}/revoke"))).await;
+    browser.send(&form_to(&page, "/revoke")).await;
+    assert_eq!(shop.status(&value).await, StatusCode::UNAUTHORIZED);
+}
