@@ -54,7 +54,7 @@ pub use model::{
 pub use once::{Made, Once};
 pub use revoke::revoke_keys_of_app;
 pub use rotate::Overlap;
-pub use scope::{drop_scope, hold_all_apps, withhold_scope};
+pub use scope::{drop_scope, hold_all_apps, records_of_loss, withhold_scope};
 pub use tell::Leak;
 pub use verify::{Judgement, LiveKey, Refusal, Seen, Wanted};
 

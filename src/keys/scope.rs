@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::{Settings, coverage::covers, store};
 use crate::{
+    audit::{self, Action, Actor, Record},
     config::Families,
     revocation::Subject,
     scopes::{Audience, Catalogue, Entry},
@@ -99,6 +100,53 @@ pub async fn withhold_scope(
         }
     }
     Ok(changed)
+}
+
+/// Records of apps and keys, among these, that lost a scope by that act: their owners look for them, and not for what
+/// became of the catalogue.
+///
+/// # Errors
+///
+/// If the database is out of reach.
+pub async fn records_of_loss(
+    connection: &mut AsyncPgConnection,
+    lost: &[Subject],
+    scope: &str,
+    actor: Actor,
+    now: OffsetDateTime,
+) -> Result<Vec<Record>, Fault> {
+    let (mut apps, mut keys) = (Vec::new(), Vec::new());
+    for subject in lost {
+        match subject {
+            Subject::App(id) => apps.push(*id),
+            Subject::ApiKey(id) => keys.push(*id),
+            Subject::Token(_)
+            | Subject::Grant(_)
+            | Subject::Session(_)
+            | Subject::User(_)
+            | Subject::Client(_) => {}
+        }
+    }
+    let of_apps = store::apps_named(connection, &apps).await?;
+    let of_apps = of_apps.into_iter().map(|(id, account, name)| {
+        Record::done(now, actor, Action::AppPolicyChanged, audit::Subject::App(id))
+            .account(account)
+            .detail("name", name)
+    });
+    // One that lost it for two reasons lost it once.
+    keys.sort_unstable();
+    keys.dedup();
+    let found = store::keys(connection, &keys).await?;
+    let of_keys = keys.iter().filter_map(|id| found.get(id)).map(|key| {
+        Record::done(now, actor, Action::KeyChanged, audit::Subject::ApiKey(key.id))
+            .account(key.account_id)
+            .detail("name", key.settings.name.as_str())
+            .detail("hint", key.hint.as_str())
+    });
+    Ok(of_apps
+        .chain(of_keys)
+        .map(|record| record.detail("lost_scope", scope))
+        .collect())
 }
 
 /// All that covers a scope.

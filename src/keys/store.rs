@@ -9,8 +9,8 @@ mod told;
 pub(super) use default_key::{configure_default_key, default_key, take_default_key};
 pub(super) use leaked::by_values;
 pub(super) use policy::{
-    apps_with_any, change_policy, drop_publishable_scope, drop_scope, held_policy, hold_all_apps, policy,
-    set_app_scopes,
+    apps_named, apps_with_any, change_policy, drop_publishable_scope, drop_scope, held_policy, hold_all_apps,
+    policy, set_app_scopes,
 };
 pub(super) use read::{
     Found, FoundApp, by_account, by_app, count_live, count_live_by_app, count_usable, ending, former, held,

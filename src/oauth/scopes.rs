@@ -5,10 +5,11 @@ use diesel_async::AsyncPgConnection;
 use super::{Authority, clients, consent, grants};
 use crate::{
     audit::{Action, Actor, Record, Subject},
+    db::Transaction,
     keys,
     revocation::{self, Reason},
     scopes::{self, Audience, BUILT_IN, Entry, catalogue},
-    types::{ClientContext, Fault},
+    types::{ClientContext, ClientId, Fault},
 };
 
 /// Why the catalogue was not changed.
@@ -42,8 +43,8 @@ pub async fn add_scope(
         .find(entry.scope.as_str())
         .map(|before| before.audience);
     scopes::upsert(&mut transaction, entry, now).await?;
-    let mut changed = take_away(&mut transaction, entry.scope.as_str(), Some(entry.audience)).await?;
-    let clients = changed.len();
+    let clients = take_away(&mut transaction, entry.scope.as_str(), Some(entry.audience)).await?;
+    let mut changed = Vec::new();
     changed.extend(keys::drop_scope(&mut transaction, entry.scope.as_str(), Some(entry)).await?);
     if entry.audience == Audience::FirstParty && before != Some(Audience::FirstParty) {
         let now_known = catalogue(&mut transaction).await?;
@@ -60,12 +61,18 @@ pub async fn add_scope(
         .from(context)
         .detail("description", entry.description.as_str())
         .detail("audience", entry.audience.name())
-        .detail("clients", clients)
-        .detail("apps_and_keys", changed.len().saturating_sub(clients))
+        .detail("clients", clients.len())
+        .detail("apps_and_keys", changed.len())
         .write(&mut transaction)
         .await?;
-    authority.commit(transaction, &changed, Reason::Changed).await?;
-    Ok(())
+    end(
+        authority,
+        transaction,
+        (&clients, changed),
+        entry.scope.as_str(),
+        actor,
+    )
+    .await
 }
 
 /// Removes a scope, from the catalogue, every client and every key: nobody can ask for it any more when this returns, and what
@@ -89,9 +96,8 @@ pub async fn remove_scope(
     if !scopes::delete(&mut transaction, name).await? {
         return Err(ScopeError::Unknown(name.to_owned()));
     }
-    let mut changed = take_away(&mut transaction, name, None).await?;
-    let clients = changed.len();
-    changed.extend(keys::drop_scope(&mut transaction, name, None).await?);
+    let clients = take_away(&mut transaction, name, None).await?;
+    let changed = keys::drop_scope(&mut transaction, name, None).await?;
     Record::done(
         authority.clock.now(),
         actor,
@@ -99,9 +105,33 @@ pub async fn remove_scope(
         Subject::Scope(name.to_owned()),
     )
     .from(context)
-    .detail("clients", clients)
+    .detail("clients", clients.len())
+    .detail("apps_and_keys", changed.len())
     .write(&mut transaction)
     .await?;
+    end(authority, transaction, (&clients, changed), name, actor).await
+}
+
+/// Ends a change of the catalogue, with a record of each client, app and key that lost the scope by it.
+async fn end(
+    authority: &Authority,
+    mut transaction: Transaction,
+    (clients, mut changed): (&[ClientId], Vec<revocation::Subject>),
+    scope: &str,
+    actor: Actor,
+) -> Result<(), ScopeError> {
+    let now = authority.clock.now();
+    let mut records = keys::records_of_loss(&mut transaction, &changed, scope, actor, now).await?;
+    for (id, account, name) in clients::named(&mut transaction, clients).await? {
+        records.push(
+            Record::done(now, actor, Action::ClientChanged, Subject::Client(id))
+                .account(account)
+                .detail("name", name)
+                .detail("lost_scope", scope),
+        );
+    }
+    Record::write_all(&records, &mut transaction).await?;
+    changed.extend(clients.iter().copied().map(revocation::Subject::Client));
     authority.commit(transaction, &changed, Reason::Changed).await?;
     Ok(())
 }
@@ -112,9 +142,9 @@ async fn take_away(
     connection: &mut AsyncPgConnection,
     name: &str,
     audience: Option<Audience>,
-) -> Result<Vec<revocation::Subject>, Fault> {
+) -> Result<Vec<ClientId>, Fault> {
     let clients = clients::drop_scope(connection, name, audience).await?;
     consent::drop_scope(connection, name, &clients).await?;
     grants::drop_scope(connection, name, &clients).await?;
-    Ok(clients.into_iter().map(revocation::Subject::Client).collect())
+    Ok(clients)
 }

@@ -109,7 +109,17 @@ fn record(entry: &Entry, reader: UserId) -> views::ActivityRecord {
 /// The details that mean something to a person.
 fn more(entry: &Entry) -> Option<String> {
     let words: Vec<&str> = [
-        "what", "name", "account", "app", "hint", "found_at", "scope", "reason", "email", "role",
+        "what",
+        "name",
+        "account",
+        "app",
+        "hint",
+        "found_at",
+        "scope",
+        "lost_scope",
+        "reason",
+        "email",
+        "role",
     ]
     .into_iter()
     .filter_map(|detail| entry.details.get(detail)?.as_str())

@@ -127,6 +127,23 @@ pub(in crate::keys) async fn drop_publishable_scope(
     Ok(keys.into_iter().map(ApiKeyId::from_uuid).collect())
 }
 
+/// Whose these apps are, and their names.
+pub(in crate::keys) async fn apps_named(
+    connection: &mut AsyncPgConnection,
+    ids: &[AppId],
+) -> Result<Vec<(AppId, AccountId, String)>, Fault> {
+    let rows: Vec<(Uuid, Uuid, String)> = apps::table
+        .filter(apps::id.eq_any(ids.iter().map(|id| id.uuid())))
+        .order(apps::id)
+        .select((apps::id, apps::account_id, apps::name))
+        .load(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, account, name)| (AppId::from_uuid(id), AccountId::from_uuid(account), name))
+        .collect())
+}
+
 pub(in crate::keys) async fn hold_all_apps(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     diesel::sql_query("LOCK TABLE apps IN EXCLUSIVE MODE")
         .execute(connection)

@@ -20,5 +20,5 @@ pub use logo::{InvalidLogo, Logo};
 pub use model::{Client, ClientKind, ClientSecret, GrantType, Registration, RegistrationError};
 pub use register::{RegisterError, Registered, register_client};
 pub use secrets::{SecretError, add_secret, revoke_secret};
-pub use store::{Found, all_clients, client, clients_of_app, count_by_app, drop_scope, find, logo};
+pub use store::{Found, all_clients, client, clients_of_app, count_by_app, drop_scope, find, logo, named};
 pub use throttle::{Throttle, network};

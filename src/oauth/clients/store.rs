@@ -12,7 +12,7 @@ pub(super) use logo::set_logo;
 pub(super) use read::count;
 pub(in crate::oauth) use read::{Owner, owners};
 pub use read::{all_clients, client, clients_of_app, count_by_app};
-pub use scopes::drop_scope;
+pub use scopes::{drop_scope, named};
 pub(in crate::oauth) use secrets::{Candidate, delete_revoked_secrets, revoke_secrets, secrets_with_hints};
 pub(super) use secrets::{end_secrets, insert_secret, rehash_secret, revoke_ended_secrets, revoke_secret};
 

@@ -83,3 +83,39 @@ async fn a_key_that_was_seen_is_judged_without_the_database_and_only_under_a_lea
         .await;
     answer.refuses(503, "UNAVAILABLE");
 }
+
+#[tokio::test]
+async fn nobody_is_told_that_it_is_done_before_every_node_knows() {
+    let mut world = World::start().await;
+    let (key, value) = world.make(|_| {}).await;
+    let proxy = Proxy::to(&world.app.urls().server);
+    let mut urls = world.app.urls();
+    proxy.url().clone_into(&mut urls.server);
+    let config = TestApp::config(&world.app);
+    world.app.add_node(config, urls).await;
+    let slow = &world.app.nodes[1];
+    let question = json!({ "key": value });
+    assert_eq!(code(&world.ask_at(slow, question.clone()).await), "VALID");
+    proxy.clamp();
+    let keys = &world.app.keys;
+    let (first, again) = tokio::join!(keys.revoke(key.id, Asker::OPERATOR), async {
+        let done = async || world.records("key.revoked").await == 1;
+        crate::support::wait::until("the first has revoked it", done).await;
+        // It finds all done, and waits all the same.
+        let again = keys.revoke(key.id, Asker::OPERATOR).await;
+        let asked = Some(question.clone());
+        let answer = world
+            .call_at(
+                slow,
+                reqwest::Method::POST,
+                "/v1/keys/verify",
+                Some(&world.service),
+                asked,
+            )
+            .await;
+        assert_ne!(answer.body["code"], "VALID");
+        proxy.cut();
+        again
+    });
+    assert!(first.is_ok() && again.is_ok(), "{first:?} {again:?}");
+}

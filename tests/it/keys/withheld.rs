@@ -1,7 +1,7 @@
 //! Scopes that are for operators to grant: nothing that a developer granted gives them, whichever came first.
 
 use claviger::{
-    audit::{Actor, By},
+    audit::{Actor, By, Filter, trail},
     keys::{Asker, KeyError, Reach},
     scopes::{Audience, Entry},
     types::UserId,
@@ -146,4 +146,37 @@ async fn whoever_grants_a_prefix_meanwhile_is_too_early_or_too_late() {
             .await
             .unwrap();
     }
+}
+
+#[tokio::test]
+async fn whoever_loses_a_scope_finds_it_in_their_activity() {
+    let world = World::start().await;
+    let owner = owner(&world).await;
+    grant_as_owner(&world, owner, "read:invoices").await.unwrap();
+    let (key, _) = world.make(|new| new.scopes = Some(set("read:invoices"))).await;
+    let (other, _) = world.make(|new| new.scopes = Some(set("read:invoices"))).await;
+    claviger::oauth::scopes::remove_scope(&world.app.authority, "read:invoices", Actor::Operator, None)
+        .await
+        .unwrap();
+    let filter = Filter {
+        readers: Some((owner, vec![world.account])),
+        ..Filter::default()
+    };
+    let trail = trail(&mut world.app.db.connection().await.unwrap(), &filter, 100)
+        .await
+        .unwrap();
+    let lost = |subject: String| {
+        trail.entries.iter().any(|entry| {
+            entry.subject_id.as_ref() == Some(&subject)
+                && entry.details.get("lost_scope") == Some(&json!("read:invoices"))
+        })
+    };
+    for subject in [
+        key.id.to_string(),
+        other.id.to_string(),
+        world.ada_app.to_string(),
+    ] {
+        assert!(lost(subject.clone()), "{subject}");
+    }
+    assert!(!lost(world.platform_app.to_string()));
 }

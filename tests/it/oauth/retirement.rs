@@ -7,13 +7,17 @@ use claviger::{
     audit::Actor,
     config::{MasterKeySource, Span},
     crypto::{FileMasterKey, KeyId, KeyState, Purpose},
+    keys::Asker,
     oauth::derived_keys::{self, RetireError},
-    types::Entropy,
+    types::{ApiKeyId, Entropy},
 };
 use reqwest::StatusCode;
 
 use super::flow::{World, answer, jwt_part, text};
-use crate::support::app::{MASTER_KEY, Node, TestApp};
+use crate::{
+    keys::new_key,
+    support::app::{MASTER_KEY, Node, TestApp},
+};
 
 const LEAD: Duration = Duration::from_secs(31);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -303,4 +307,25 @@ async fn a_new_master_key_is_picked_up_by_servers_that_run() {
     world.redeem_at(second, &client, &login).await.good();
     world.refresh_at(second, &client, &next).await.good();
     command.stop().await;
+}
+
+#[tokio::test]
+async fn a_pepper_stays_while_a_value_that_it_made_can_still_be_reported() {
+    let world = World::start().await;
+    let ada = world.app.person("ada@keys.example").await;
+    let keys = &world.app.keys;
+    let id = ApiKeyId::new(&keys.clock, &keys.entropy);
+    keys.create(id, &new_key(ada.opened.app_id), None, Asker::OPERATOR)
+        .await
+        .unwrap();
+    let made = keys.regenerate(id, None, Asker::OPERATOR).await.unwrap();
+    let pepper = world.current(Purpose::ApiKey);
+    world.rotate(&[Purpose::ApiKey]).await;
+    // The value that it has now moves to the next one by being used.
+    let value = made.value.unwrap();
+    assert!(keys.find(value.expose()).await.unwrap().is_some());
+    world.app.advance(Duration::from_secs(11 * 60));
+    assert!(!world.jobs().await.contains(&pepper));
+    world.app.advance(91 * DAY);
+    assert!(world.jobs().await.contains(&pepper));
 }

@@ -3,10 +3,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    db::schema::clients,
+    db::schema::{apps, clients},
     oauth::clients::ClientKind,
     scopes::Audience,
-    types::{ClientId, Fault},
+    types::{AccountId, ClientId, Fault},
 };
 
 /// Takes a scope out of the ceiling of every client that `audience` does not admit (none admits nobody), and says whose
@@ -46,4 +46,22 @@ pub async fn drop_scope(
         .execute(connection)
         .await?;
     Ok(ids.into_iter().map(ClientId::from_uuid).collect())
+}
+
+/// Whose these clients are, and their names.
+pub async fn named(
+    connection: &mut AsyncPgConnection,
+    ids: &[ClientId],
+) -> Result<Vec<(ClientId, AccountId, String)>, Fault> {
+    let rows: Vec<(Uuid, Uuid, String)> = clients::table
+        .inner_join(apps::table)
+        .filter(clients::id.eq_any(ids.iter().map(|id| id.uuid())))
+        .order(clients::id)
+        .select((clients::id, apps::account_id, clients::name))
+        .load(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, account, name)| (ClientId::from_uuid(id), AccountId::from_uuid(account), name))
+        .collect())
 }
