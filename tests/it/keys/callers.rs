@@ -2,13 +2,14 @@
 
 use claviger::{
     keys::{AppPolicy, Asker, KeyError, KeyKind, network},
+    oauth::clients::{ClientKind, Registration},
     types::Environment,
 };
 use reqwest::{Method, StatusCode, header};
 use serde_json::json;
 
 use super::{Answer, World, set};
-use crate::identity::mails;
+use crate::{identity::mails, support::people::registration};
 
 #[tokio::test]
 async fn each_way_to_have_no_good_key_has_its_answer() {
@@ -354,4 +355,41 @@ async fn limits_are_told_and_kept() {
             .status,
         200
     );
+}
+
+#[tokio::test]
+async fn an_access_token_is_good_where_a_key_is_for_live_and_for_the_scopes_that_it_names() {
+    let world = World::start().await;
+    let robot = world.app.person("robot@example.com").await;
+    let scopes = set("admin:orders keys:manage");
+    let registration = Registration {
+        scopes,
+        ..registration(ClientKind::Confidential)
+    };
+    let client = world.app.client(&robot, &registration, false).await;
+    let secret = client.secret.unwrap();
+    let asked = world.http.post(world.app.url("/oauth/token"));
+    let asked = asked
+        .basic_auth(client.id.to_string(), Some(secret.expose()))
+        .form(&[("grant_type", "client_credentials")]);
+    let tokens = Answer::of(asked).await.is(200);
+    let token = tokens["access_token"].as_str().unwrap();
+    let ask = |query: &str| {
+        let request = world.http.get(world.app.url(&format!("/v1/auth{query}")));
+        Answer::of(request.bearer_auth(token))
+    };
+    let good = ask("?scope=admin:orders&environment=live").await;
+    assert_eq!(good.status, 200, "{:?}", good.body);
+    assert_eq!(good.headers["x-client-id"], client.id.to_string().as_str());
+    assert!(!good.headers.contains_key("x-user-id"));
+    ask("?environment=test").await.refuses(401, "WRONG_ENVIRONMENT");
+    // A key with this scope may read too. People and clients were asked for this one, and not for what it would imply.
+    ask("?scope=read:orders").await.refuses(403, "INSUFFICIENT_SCOPE");
+    let listed = world.call(Method::GET, "/v1/keys", Some(token), None).await;
+    assert_eq!(listed.status, 200, "{:?}", listed.body);
+    let verify = json!({ "key": "sk_live_x" });
+    world
+        .call(Method::POST, "/v1/keys/verify", Some(token), Some(verify))
+        .await
+        .refuses(403, "INSUFFICIENT_SCOPE");
 }
