@@ -160,6 +160,7 @@ async fn measure(settings: &Settings) {
     {
         keys(settings, &scene, &bare, &mut table).await;
     }
+    table.show_limits();
     if settings.only.is_some() {
         return;
     }

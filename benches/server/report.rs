@@ -48,6 +48,10 @@ impl Table {
         }
     }
 
+    pub(crate) fn show_limits(&self) {
+        eprint!("{}", self.limits());
+    }
+
     fn limits(&self) -> String {
         self.limits
             .iter()
