@@ -3,7 +3,7 @@
 //!
 //! A report's way: who reports proves it ([`Leaks::is_from_github`], or a service key with `leaks:report`) →
 //! [`Leaks::report`] reads each string, looks all of them up, and in one transaction takes back what is good, writes the
-//! records, the rows of [`LeakReport`], and at last the revocation log → owners get mail → when no node takes any of it, the
+//! records, the rows of [`LeakReport`], the mail to owners, and at last the revocation log → when no node takes any of it, the
 //! reporter has an answer.
 //!
 //! No reported string goes on from here: not to the log, the trail, a mail, a row or an error. What is kept names the

@@ -1,5 +1,10 @@
 //! A report that fails leaves nothing, and can come again; and what is kept goes in its time.
 
+use std::{fs, sync::Arc};
+
+use claviger::jobs::Run;
+use tokio::sync::Notify;
+
 use super::{Scene, find, labels};
 
 #[tokio::test]
@@ -44,6 +49,69 @@ async fn a_report_that_fails_leaves_nothing_and_can_come_again() {
     assert_eq!(labels(scene.report(&finds).await), [true, true, true]);
     assert!(!scene.takes(&world.app.nodes[0], &value).await);
     assert_eq!(scene.mails("ada@example.com").await.len(), 1);
+}
+
+#[tokio::test]
+async fn owners_are_told_by_another_server_when_the_one_that_took_the_report_is_gone() {
+    let scene = Scene::with(2, |_| {}).await;
+    let (_, value) = scene.key(|_| {}).await;
+    // It sends nothing any more.
+    scene.world.app.mailer.drain().await;
+    assert_eq!(labels(scene.report(&[find(&value)]).await), [true]);
+    assert!(scene.mails("ada@example.com").await.is_empty());
+    let other = &scene.world.app.nodes[1].app;
+    for sent in [1, 0] {
+        let run = other.runner.run_once("identity.notifications").await.unwrap();
+        assert_eq!(run, Run::Done(sent));
+    }
+    assert_eq!(scene.mails("ada@example.com").await.len(), 1);
+}
+
+#[tokio::test]
+async fn owners_are_told_once_however_long_the_mail_takes() {
+    let scene = Scene::start().await;
+    let app = &scene.world.app;
+    let (_, value) = scene.key(|_| {}).await;
+    // So many mails wait that there is no room for more.
+    let go_on = Arc::new(Notify::new());
+    let told = go_on.clone();
+    app.mailer.write_later(async move {
+        told.notified().await;
+        Ok(None)
+    });
+    for _ in 0..1_000 {
+        app.mailer.write_later(async { Ok(None) });
+    }
+    assert_eq!(labels(scene.report(&[find(&value)]).await), [true]);
+    go_on.notify_one();
+    assert!(scene.mails("ada@example.com").await.is_empty());
+    // Then the mail server is away.
+    let (here, away) = (app.data_dir().join("mail"), app.data_dir().join("away"));
+    fs::rename(&here, &away).unwrap();
+    assert_eq!(app.run_job("identity.notifications").await, 0);
+    fs::rename(&away, &here).unwrap();
+    scene.advance(9 * 60);
+    assert_eq!(app.run_job("identity.notifications").await, 0);
+    scene.advance(2 * 60);
+    assert_eq!(app.run_job("identity.notifications").await, 1);
+    assert_eq!(app.run_job("identity.notifications").await, 0);
+    let mails = scene.mails("ada@example.com").await;
+    assert_eq!(mails.len(), 1);
+    assert!(
+        mails[0].contains("Hello Ada") && mails[0].contains("has been revoked"),
+        "{}",
+        mails[0]
+    );
+    // What cannot be sent for days is given up.
+    fs::rename(&here, &away).unwrap();
+    let (_, value) = scene.key(|_| {}).await;
+    assert_eq!(labels(scene.report(&[find(&value)]).await), [true]);
+    app.mailer.flush().await;
+    let waiting = "SELECT count(*) FROM notifications";
+    assert_eq!(scene.world.number(waiting).await, 1);
+    scene.advance(3 * 24 * 60 * 60);
+    app.run_job("identity.cleanup").await;
+    assert_eq!(scene.world.number(waiting).await, 0);
 }
 
 #[tokio::test]

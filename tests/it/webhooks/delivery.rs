@@ -1,5 +1,6 @@
 //! What is sent, how often, and what comes of it.
 
+use claviger::jobs::Run;
 use claviger::webhooks::{self, DeliveryState, DisabledReason, EventType, WebhookError, enqueue};
 
 use super::{Scene, receiver::Reply};
@@ -237,6 +238,24 @@ async fn gone_switches_the_endpoint_off_and_its_owner_is_told() {
         scene.receiver.types(),
         ["key.created", "key.revoked", "key.leaked"]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_are_told_although_the_server_goes_that_switched_it_off() {
+    let scene = Scene::with(2, |_| {}).await;
+    scene.endpoint(&[]).await;
+    scene.receiver.always(Reply::Status(410));
+    scene.app.mailer.drain().await;
+    scene.tell(EventType::KeyCreated).await;
+    scene.send_due().await;
+    assert!(scene.mail().await.is_empty());
+    let other = &scene.app.nodes[1].app;
+    for sent in [1, 0] {
+        let run = other.runner.run_once("identity.notifications").await.unwrap();
+        assert_eq!(run, Run::Done(sent));
+    }
+    let mail = scene.mail().await;
+    assert!(mail.len() == 1 && mail[0].contains("410 Gone"), "{mail:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
