@@ -17,6 +17,7 @@ mod outward;
 mod page;
 pub mod receiver;
 mod rest;
+mod shares;
 
 use std::time::Duration;
 
