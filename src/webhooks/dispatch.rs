@@ -110,8 +110,9 @@ impl Webhooks {
             of_account: i64::try_from(places / PART).map_err(Fault::internal)?.max(1),
         };
         let mut connection = self.db.connection().await?;
-        let claimed = store::claim(&mut connection, claim, now, until, &room).await?;
+        // Asked first: once something is claimed, nothing may go wrong before it is sent.
         let next = store::next_due(&mut connection, now).await?;
+        let claimed = store::claim(&mut connection, claim, now, until, &room).await?;
         drop(connection);
         for claimed in claimed {
             let webhooks = self.clone();

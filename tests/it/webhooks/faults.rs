@@ -46,6 +46,33 @@ async fn what_was_sent_and_not_written_down_comes_again_under_the_same_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_claimed_is_sent_whatever_else_cannot_be_asked() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    scene.tell(EventType::KeyCreated).await;
+    // While something is claimed, the database answers no question about endpoints.
+    scene
+        .execute(
+            "CREATE FUNCTION answers() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+                 IF current_query() LIKE 'SELECT%'
+                     AND EXISTS (SELECT FROM webhook_deliveries WHERE claim IS NOT NULL)
+                 THEN RAISE EXCEPTION 'no'; END IF;
+                 RETURN true;
+             END $$;
+             ALTER TABLE webhook_endpoints ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY answers ON webhook_endpoints USING (answers())",
+        )
+        .await;
+    scene.send_due().await;
+    scene
+        .execute("ALTER TABLE webhook_endpoints DISABLE ROW LEVEL SECURITY")
+        .await;
+    let delivery = scene.deliveries(endpoint).await.remove(0);
+    assert_eq!(delivery.state, DeliveryState::Delivered);
+    assert_eq!(scene.receiver.received().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_goes_while_something_is_sent_to_it_leaves_nothing_behind() {
     let scene = Scene::start().await;
     let (endpoint, _) = scene.endpoint(&[]).await;
