@@ -7,7 +7,7 @@
 )]
 
 mod delivery;
-mod documented;
+pub mod documented;
 mod endpoints;
 mod events;
 mod faults;
