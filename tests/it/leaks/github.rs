@@ -98,21 +98,56 @@ async fn the_list_of_keys_is_kept_and_asked_for_once_more_on_a_name_that_is_not_
     let next = GithubKey::new();
     scene.list.always(list(&[scene.github.entry(), next.entry()]));
     assert_eq!((report(&next, "three").await, scene.asked()), (200, 2));
-    // Strangers can have it asked for once a minute, and keep nobody else from reporting.
+    // A name that is not there is asked for once a minute.
     let stranger = GithubKey::new();
-    for _ in 0..3 {
-        assert_eq!((report(&stranger, "four").await, scene.asked()), (401, 2));
-    }
-    scene.advance(61);
     for _ in 0..3 {
         assert_eq!((report(&stranger, "four").await, scene.asked()), (401, 3));
     }
-    assert_eq!((report(&next, "five").await, scene.asked()), (200, 3));
-    // After a day it is asked for anew, and a key that is gone signs nothing any more.
+    scene.advance(61);
+    for _ in 0..3 {
+        assert_eq!((report(&stranger, "four").await, scene.asked()), (401, 4));
+    }
+    assert_eq!((report(&next, "five").await, scene.asked()), (200, 4));
+    // After a day the list is asked for anew, and a key that is gone signs nothing any more.
     scene.list.always(list(&[next.entry()]));
     scene.advance(24 * 60 * 60);
-    assert_eq!((report(&next, "six").await, scene.asked()), (200, 4));
+    assert_eq!((report(&next, "six").await, scene.asked()), (200, 5));
     assert_eq!(report(&scene.github, "seven").await, 401);
+}
+
+#[tokio::test]
+async fn a_new_key_of_githubs_is_never_taken_for_a_forged_one_because_of_strangers() {
+    let scene = Scene::start().await;
+    let report = async |key: &GithubKey, token: &str| {
+        let body = Value::from([find(token)].as_slice()).to_string();
+        scene.signed(&body, &key.id, &key.sign(&body)).await
+    };
+    report(&scene.github, "one").await.is(200);
+    report(&GithubKey::new(), "forged")
+        .await
+        .refuses(401, "UNAUTHORIZED");
+    // GitHub begins to use another one just after a stranger was looked for.
+    let second = GithubKey::new();
+    scene.list.always(list(&[scene.github.entry(), second.entry()]));
+    report(&second, "two").await.is(200);
+    for _ in 0..2 {
+        report(&GithubKey::new(), "forged")
+            .await
+            .refuses(401, "UNAUTHORIZED");
+    }
+    // Now too many were looked for, so nothing is known of one more, and nothing is asked.
+    let asked = scene.asked();
+    let third = GithubKey::new();
+    scene
+        .list
+        .always(list(&[scene.github.entry(), second.entry(), third.entry()]));
+    let unknown = report(&third, "three").await;
+    unknown.refuses(503, "UNAVAILABLE");
+    assert!(unknown.headers.contains_key(header::RETRY_AFTER));
+    report(&second, "four").await.is(200);
+    assert_eq!(scene.asked(), asked);
+    scene.advance(5 * 60);
+    report(&third, "three").await.is(200);
 }
 
 #[tokio::test]
