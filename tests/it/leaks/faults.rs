@@ -73,12 +73,14 @@ async fn owners_are_told_once_however_long_the_mail_takes() {
     let app = &scene.world.app;
     let (_, value) = scene.key(|_| {}).await;
     // So many mails wait that there is no room for more.
-    let go_on = Arc::new(Notify::new());
-    let told = go_on.clone();
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, told) = (begun.clone(), go_on.clone());
     app.mailer.write_later(async move {
+        begins.notify_one();
         told.notified().await;
         Ok(None)
     });
+    begun.notified().await;
     for _ in 0..1_000 {
         app.mailer.write_later(async { Ok(None) });
     }
