@@ -2,10 +2,11 @@
 
 use std::{fs, sync::Arc};
 
-use claviger::jobs::Run;
+use claviger::{audit::By, jobs::Run};
 use tokio::sync::Notify;
 
 use super::{Scene, find, labels};
+use crate::support::wait::until;
 
 #[tokio::test]
 async fn a_report_that_fails_leaves_nothing_and_can_come_again() {
@@ -114,6 +115,40 @@ async fn owners_are_told_once_however_long_the_mail_takes() {
     scene.advance(3 * 24 * 60 * 60);
     app.run_job("identity.cleanup").await;
     assert_eq!(scene.world.number(waiting).await, 0);
+}
+
+#[tokio::test]
+async fn a_report_of_a_secret_whose_endpoint_is_going_waits_and_says_what_is_left() {
+    let scene = Scene::start().await;
+    let world = &scene.world;
+    let home = (world.account, world.first_app);
+    let (_, value) = scene.key(|_| {}).await;
+    for goes in [true, false] {
+        let (endpoint, webhook) = scene.endpoint().await;
+        let mut going = world.app.db.begin().await.unwrap();
+        let webhooks = &world.app.webhooks;
+        webhooks
+            .delete(&mut going, endpoint, home, By::OPERATOR)
+            .await
+            .unwrap();
+        let finds = [find(webhook.value.expose()), find(&value)];
+        let (answer, ()) = tokio::join!(scene.report(&finds), async {
+            let waiting = "SELECT count(*) FROM pg_stat_activity
+                           WHERE wait_event_type = 'Lock' AND datname = current_database()";
+            until("the report waits", async || world.number(waiting).await > 0).await;
+            if goes {
+                going.commit().await.unwrap();
+            }
+        });
+        assert_eq!(labels(answer), [true, true]);
+        let outcomes = scene.outcomes(world.first_app).await;
+        let outcome = if goes { "over" } else { "revoked" };
+        assert!(
+            outcomes.contains(&("webhook_secret".to_owned(), outcome.to_owned())),
+            "{outcomes:?}"
+        );
+    }
+    assert!(!scene.takes(&world.app.nodes[0], &value).await);
 }
 
 #[tokio::test]
