@@ -17,7 +17,9 @@ mod outward;
 mod page;
 pub mod receiver;
 mod rest;
+mod retries;
 mod shares;
+mod switched_off;
 
 use std::time::Duration;
 
