@@ -229,3 +229,24 @@ async fn without_a_secret_that_signs_nothing_is_sent_until_there_is_one() {
         ["webhook.created", "webhook.secret_rotated"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_counted_up_to_ten_thousand() {
+    let scene = Scene::start().await;
+    scene.endpoint(&[]).await;
+    scene.tell(EventType::KeyCreated).await;
+    let copies = |number| {
+        format!(
+            "INSERT INTO webhook_deliveries (id, message_id, endpoint_id, state, attempts, next_at, created_at)
+             SELECT gen_random_uuid(), message_id, endpoint_id, state, attempts, next_at + interval '1 second', created_at
+             FROM webhook_deliveries, generate_series(1, {number})"
+        )
+    };
+    scene.advance(60);
+    for (more, counted) in [(0, 1), (98, 99), (200, 10_000)] {
+        scene.execute(&copies(more)).await;
+        scene.webhooks().look_at_backlog().await.unwrap();
+        let tally = &scene.webhooks().tally;
+        assert_eq!((tally.waiting(), tally.late_by()), (counted, 60));
+    }
+}
