@@ -315,7 +315,7 @@ settings! {
         endpoints_per_app: u32 = 10;
         /// How long an old secret signs beside the new one when it is rotated.
         secret_overlap: Span = Span::hours(24);
-        /// Deliveries under way at a time, of one node.
+        /// Deliveries under way at a time, of one node. Endpoints of one account have an eighth of them at most, on all nodes together.
         concurrency: usize = 32;
         /// How long nothing but failures may come of an endpoint before it is switched off, once a message to it is given up.
         switch_off_after: Span = Span::days(5);

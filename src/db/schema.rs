@@ -327,6 +327,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    notifications (id) {
+        id -> BigInt,
+        user_id -> Uuid,
+        subject -> Text,
+        text -> Text,
+        next_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     one_time_links (id) {
         id -> Uuid,
         purpose -> Text,
@@ -559,6 +570,7 @@ diesel::joinable!(grants -> clients (client_id));
 diesel::joinable!(grants -> users (user_id));
 diesel::joinable!(members -> accounts (account_id));
 diesel::joinable!(members -> users (user_id));
+diesel::joinable!(notifications -> users (user_id));
 diesel::joinable!(one_time_links -> users (user_id));
 diesel::joinable!(regenerated_values -> api_keys (key_id));
 diesel::joinable!(sessions -> users (user_id));
@@ -594,6 +606,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     leak_reports,
     members,
     nodes,
+    notifications,
     one_time_links,
     regenerated_values,
     revocation_head,

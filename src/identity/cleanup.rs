@@ -2,6 +2,7 @@
 
 use super::{
     Identity,
+    notifications::TRIED_FOR,
     sessions::context_place,
     store::{self, Old},
 };
@@ -22,6 +23,7 @@ impl Identity {
                 let identity = sealer.clone();
                 async move { identity.reseal(&db).await }
             }),
+            self.sending(),
         ]
     }
 
@@ -34,6 +36,7 @@ impl Identity {
             (Old::Links, now),
             (Old::EmailChanges, now),
             (Old::Failures, now - self.failures_are_kept_for()),
+            (Old::Notifications, now - TRIED_FOR),
         ] {
             loop {
                 let rows = store::delete_old(&mut connection, old, before, batch).await?;

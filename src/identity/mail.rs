@@ -17,11 +17,13 @@ use lettre::{
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
+use super::{Notification, store};
 use crate::{
     config::Config,
+    db::Db,
     types::{Clock, Email, Entropy, Fault},
 };
 
@@ -46,6 +48,8 @@ enum Errand {
     Send(Letter),
     /// Work whose end is a letter, or none.
     Write(BoxFuture<'static, Result<Option<Letter>, Fault>>),
+    /// Send the notifications that are due, and tell how many went out.
+    Notify(Db, oneshot::Sender<Result<u64, Fault>>),
     /// Tell when everything before is done.
     Tell(oneshot::Sender<()>),
 }
@@ -59,6 +63,8 @@ pub struct Mailer {
 
 /// Between tries at a mail server that is busy.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+/// How long one notification may take: its claim holds for longer.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Where letters go.
 enum Way {
@@ -120,20 +126,41 @@ impl Mailer {
 
     /// Takes a letter to be sent soon. Call it after the act that it speaks of is committed.
     pub fn send(&self, letter: Letter) {
-        self.put(Errand::Send(letter));
+        self.put_or_lose(Errand::Send(letter));
     }
 
     /// Takes work that ends in a letter or none, so that whoever waits for an answer cannot tell by its time
     /// which it was.
     pub fn write_later(&self, work: impl Future<Output = Result<Option<Letter>, Fault>> + Send + 'static) {
-        self.put(Errand::Write(Box::pin(work)));
+        self.put_or_lose(Errand::Write(Box::pin(work)));
     }
 
-    fn put(&self, errand: Errand) {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if queue.is_none_or(|queue| queue.try_send(errand).is_err()) {
+    /// Sends the notifications that are due, soon. Call it after the act that wrote them is committed; what does not go out
+    /// now does when the job comes round.
+    pub fn send_notifications(&self, db: &Db) {
+        let (tell, _nobody) = oneshot::channel();
+        self.put(Errand::Notify(db.clone(), tell));
+    }
+
+    /// Sends the notifications that are due, and says how many there were.
+    pub(super) async fn all_notifications(&self, db: Db) -> Result<u64, Fault> {
+        let (tell, told) = oneshot::channel();
+        if !self.put(Errand::Notify(db, tell)) {
+            return Ok(0);
+        }
+        told.await.map_err(Fault::internal)?
+    }
+
+    fn put_or_lose(&self, errand: Errand) {
+        if !self.put(errand) {
             tracing::error!("a mail is lost: too many wait, or the server is about to stop");
         }
+    }
+
+    /// Whether there was room.
+    fn put(&self, errand: Errand) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        queue.is_some_and(|queue| queue.try_send(errand).is_ok())
     }
 
     /// Waits until everything that was handed in before is sent, or has failed.
@@ -169,12 +196,22 @@ impl fmt::Debug for Mailer {
 async fn send_all(mut errands: mpsc::Receiver<Errand>, mut way: Way, from: Mailbox, clock: Clock) {
     while let Some(errand) = errands.recv().await {
         match errand {
-            Errand::Send(letter) => send(letter, &mut way, &from, &clock).await,
+            Errand::Send(letter) => {
+                send(letter, &mut way, &from, &clock).await;
+            }
             Errand::Write(work) => match work.await {
-                Ok(Some(letter)) => send(letter, &mut way, &from, &clock).await,
+                Ok(Some(letter)) => {
+                    send(letter, &mut way, &from, &clock).await;
+                }
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, "a mail could not be written"),
             },
+            Errand::Notify(db, tell) => {
+                let sent = notify(&db, &mut way, &from, &clock).await;
+                if let Err(Err(fault)) = tell.send(sent) {
+                    tracing::warn!(%fault, "notifications are put off");
+                }
+            }
             Errand::Tell(done) => {
                 // Nobody may wait any more.
                 let _ = done.send(());
@@ -183,7 +220,35 @@ async fn send_all(mut errands: mpsc::Receiver<Errand>, mut way: Way, from: Mailb
     }
 }
 
-async fn send(letter: Letter, way: &mut Way, from: &Mailbox, clock: &Clock) {
+/// One after another, until none is due, or one does not go out: the mail server may be away.
+async fn notify(db: &Db, way: &mut Way, from: &Mailbox, clock: &Clock) -> Result<u64, Fault> {
+    let mut sent = 0;
+    loop {
+        let mut connection = db.connection().await?;
+        let claimed = store::claim_notification(&mut connection, clock.now()).await?;
+        let Some((id, Notification { to, subject, text })) = claimed else {
+            return Ok(sent);
+        };
+        let Some(user) = store::user(&connection, to).await? else {
+            // Whoever goes takes it along.
+            continue;
+        };
+        drop(connection);
+        let letter = Letter {
+            to: user.email,
+            subject,
+            text: format!("Hello {},\n\n{text}", user.name),
+        };
+        if timeout(PATIENCE, send(letter, way, from, clock)).await != Ok(true) {
+            return Ok(sent);
+        }
+        store::delete_notification(&mut *db.connection().await?, id).await?;
+        sent += 1;
+    }
+}
+
+/// Whether it went out.
+async fn send(letter: Letter, way: &mut Way, from: &Mailbox, clock: &Clock) -> bool {
     let (to, about) = (letter.to.clone(), letter.subject.clone());
     let sent = match message(letter, from, clock) {
         Err(error) => Err(error),
@@ -192,13 +257,14 @@ async fn send(letter: Letter, way: &mut Way, from: &Mailbox, clock: &Clock) {
             Way::Folder(folder) => folder.write(&message).await.map(Some),
         },
     };
-    match sent {
+    match &sent {
         Ok(None) => tracing::info!(%to, about, "mail sent"),
         Ok(Some(file)) => {
             tracing::info!(%to, about, file = %file.display(), "no mail server is set: mail written to a file");
         }
         Err(error) => tracing::error!(%to, about, %error, "mail not sent"),
     }
+    sent.is_ok()
 }
 
 /// Tries again where the mail server says that it may work later.

@@ -37,15 +37,13 @@ fn without_user(address: &str) -> String {
 }
 
 fn before_credentials<'a>(address: &'a str, token: &str, formats: &Formats) -> &'a str {
-    let end = first_credential(address, token, formats).or_else(|| {
-        // What is written otherwise is found when it is read; where it stands here is not known then.
-        match form_decoded(address.as_bytes()) {
-            Ok(decoded) => first_credential(&decoded, token, formats).map(|_place| 0),
-            Err(_unreadable) => Some(0),
-        }
-        .and(address.find('%'))
+    let cut = |text: &'a str, end: Option<usize>| end.and_then(|end| text.get(..end)).unwrap_or(text);
+    let plain = cut(address, first_credential(address, token, formats));
+    // What is written otherwise is found when it is read; where it stands here is not known then.
+    let is_hidden = form_decoded(plain.as_bytes()).map_or(true, |decoded| {
+        first_credential(&decoded, token, formats).is_some()
     });
-    end.and_then(|end| address.get(..end)).unwrap_or(address)
+    cut(plain, plain.find('%').filter(|_| is_hidden))
 }
 
 fn first_credential(text: &str, token: &str, formats: &Formats) -> Option<usize> {
@@ -129,6 +127,19 @@ mod tests {
                 "https://a.example/%73k_live_3Xzp".to_owned(),
                 Some("https://a.example/"),
             ),
+            (
+                format!("https://a.example/%73k_live_3Xzp/{KEY}"),
+                Some("https://a.example/"),
+            ),
+            (
+                format!("https://a.example/%73k_live_3Xzp/?key={KEY}&b=c"),
+                Some("https://a.example/"),
+            ),
+            (
+                format!("https://a.example/a%20b/{KEY}"),
+                Some("https://a.example/a%20b/"),
+            ),
+            (KEY.to_owned(), None),
             (
                 "https://ada:pass@a.example/b".to_owned(),
                 Some("https://a.example/b"),

@@ -1,6 +1,9 @@
 //! GitHub's secret scanning partner programme: its reports are signed with ECDSA over P-256 and SHA-256, over the body as it
 //! came (docs.github.com, "Secret scanning partner program").
 
+use std::sync::Arc;
+
+use aws_lc_rs::signature::ParsedPublicKey;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{Leaks, tally::Fate};
@@ -15,35 +18,59 @@ pub struct Signature<'s> {
     pub signature: &'s str,
 }
 
+/// What a body must have been signed with, to be GitHub's.
+pub struct Signed {
+    key: Arc<ParsedPublicKey>,
+    signature: Vec<u8>,
+}
+
 /// Characters of a name of a key; GitHub's have 64.
 const LONGEST_ID: usize = 128;
+/// Characters of a signature: 72 bytes at the most.
+const LONGEST_SIGNATURE: usize = 96;
 
 impl Leaks {
-    /// Whether GitHub has signed this body.
+    /// Whether a report can be GitHub's, as far as that can be known before its body is there: none if it is not.
     ///
     /// # Errors
     ///
-    /// [`Fault::Unavailable`] if its keys cannot be had now: then it cannot be known.
-    pub async fn is_from_github(&self, signature: Signature<'_>, body: &[u8]) -> Result<bool, Fault> {
-        let is_good = self.verify(signature, body).await?;
-        if !is_good {
-            self.tally.report(super::report::GITHUB, Fate::Unsigned);
+    /// [`Fault::Unavailable`] if GitHub's keys cannot be had now: then it cannot be known.
+    pub async fn signed(&self, signature: Signature<'_>) -> Result<Option<Signed>, Fault> {
+        let signed = self.read_signature(signature).await?;
+        if signed.is_none() {
+            self.count_unsigned();
         }
-        Ok(is_good)
+        Ok(signed)
     }
 
-    async fn verify(
+    async fn read_signature(
         &self,
         Signature { key_id, signature }: Signature<'_>,
-        body: &[u8],
-    ) -> Result<bool, Fault> {
+    ) -> Result<Option<Signed>, Fault> {
         // What cannot be a signature is not worth asking for a key.
         let is_name = (1..=LONGEST_ID).contains(&key_id.len())
             && key_id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let (true, Ok(signature)) = (is_name, STANDARD.decode(signature)) else {
-            return Ok(false);
+        if !is_name || signature.len() > LONGEST_SIGNATURE {
+            return Ok(None);
+        }
+        let Ok(signature) = STANDARD.decode(signature) else {
+            return Ok(None);
         };
         let key = self.github.key(key_id).await?;
-        Ok(key.is_some_and(|key| key.verify_sig(body, &signature).is_ok()))
+        Ok(key.map(|key| Signed { key, signature }))
+    }
+
+    /// Whether GitHub has signed this body.
+    #[must_use]
+    pub fn is_from_github(&self, signed: &Signed, body: &[u8]) -> bool {
+        let is_good = signed.key.verify_sig(body, &signed.signature).is_ok();
+        if !is_good {
+            self.count_unsigned();
+        }
+        is_good
+    }
+
+    fn count_unsigned(&self) {
+        self.tally.report(super::report::GITHUB, Fate::Unsigned);
     }
 }

@@ -1,5 +1,6 @@
 //! The keys with which GitHub signs its reports. They are asked for when they are first needed, kept for a while, and asked
-//! for once more when a report names one that is not among them.
+//! for once more when a report names one that is not among them. Strangers can have them asked for, and looked for in vain,
+//! only so often; nobody's key is taken for unknown because of that.
 
 use std::{
     collections::HashMap,
@@ -20,8 +21,12 @@ use crate::{
     webhooks::Carrier,
 };
 
-/// How long nothing is asked for after it could not be had, and after a key was asked for that is not there.
+/// How long nothing is asked for after it could not be had, and how long a key that was not there is not looked for again.
 const PAUSE: time::Duration = time::Duration::MINUTE;
+/// So many keys may be looked for in vain within [`WINDOW`]: GitHub answers sixty times an hour whoever does not say who they
+/// are.
+const MOST_IN_VAIN: usize = 3;
+const WINDOW: time::Duration = time::Duration::minutes(5);
 /// How long the list may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a list.
@@ -43,11 +48,12 @@ struct Listed {
     keys: HashMap<String, Arc<ParsedPublicKey>>,
 }
 
-/// When it last came to nothing, so that whoever sends us reports that are none cannot have us ask without end.
+/// What came to nothing, so that whoever sends us reports that are none cannot have us ask without end.
 #[derive(Default)]
 struct Asking {
     failed: Option<OffsetDateTime>,
-    looked_again: Option<OffsetDateTime>,
+    /// Names of keys that were looked for and are not there, with the time: no more than [`MOST_IN_VAIN`].
+    in_vain: Vec<(String, OffsetDateTime)>,
 }
 
 /// What is known of a key without asking.
@@ -77,32 +83,44 @@ impl GithubKeys {
     ///
     /// # Errors
     ///
-    /// [`Fault::Unavailable`] if its list cannot be had now, and for a minute after it could not.
+    /// [`Fault::Unavailable`] if its list cannot be had now, for a minute after it could not, and while too many others were
+    /// looked for in vain: whether there is such a key is not known then.
     pub(super) async fn key(&self, id: &str) -> Result<Option<Arc<ParsedPublicKey>>, Fault> {
         if let Known::Key(key) = self.known(id) {
             return Ok(Some(key));
         }
         let mut asking = self.asking.lock().await;
         let now = self.clock.now();
-        let lately = |at: Option<OffsetDateTime>| at.is_some_and(|at| now - at < PAUSE);
         // Somebody else may have asked while this one waited.
-        let again = match self.known(id) {
+        match self.known(id) {
             Known::Key(key) => return Ok(Some(key)),
-            Known::NotListed if lately(asking.looked_again) => return Ok(None),
-            Known::NotListed => true,
-            Known::NoList => false,
-        };
-        if lately(asking.failed) {
+            Known::NotListed => {
+                asking.in_vain.retain(|(_, at)| now - *at < WINDOW);
+                if asking
+                    .in_vain
+                    .iter()
+                    .any(|(own, at)| own == id && now - *at < PAUSE)
+                {
+                    return Ok(None);
+                }
+                if asking.in_vain.len() >= MOST_IN_VAIN {
+                    return Err(Fault::unavailable(
+                        "too many keys were looked for that GitHub has not",
+                    ));
+                }
+            }
+            Known::NoList => asking.in_vain.clear(),
+        }
+        if asking.failed.is_some_and(|at| now - at < PAUSE) {
             return Err(Fault::unavailable("GitHub's keys could not be had a moment ago"));
         }
         match self.ask().await {
             Ok(keys) => {
                 asking.failed = None;
-                // The first look is not counted here: a key that GitHub begins to use just after it must be found.
-                if again {
-                    asking.looked_again = Some(now);
-                }
                 let key = keys.get(id).cloned();
+                if key.is_none() {
+                    asking.in_vain.push((id.to_owned(), now));
+                }
                 let mut listed = self.listed.write().unwrap_or_else(PoisonError::into_inner);
                 *listed = Some(Listed { at: now, keys });
                 Ok(key)

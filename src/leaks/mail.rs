@@ -1,11 +1,15 @@
-//! Owners are told what of theirs was found, and where. One mail to each, however much it is.
+//! Owners are told what of theirs was found, and where. One mail to each, however much it is, written in the transaction of
+//! the report.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Kind, Leaks, Outcome, report::Known};
+use diesel_async::AsyncPgConnection;
+use time::OffsetDateTime;
+
+use super::{Kind, Outcome, report::Known};
 use crate::{
     accounts,
-    identity::{self, Letter, User},
+    identity::{self, Notification},
     types::{AccountId, Fault, UserId},
 };
 
@@ -20,53 +24,40 @@ struct Told<'k> {
     of_person: bool,
 }
 
-impl Leaks {
-    /// That what was found is dead must not hang on the mail, so a failure is logged.
-    pub(super) async fn tell_owners(&self, news: &[(&Known, Option<String>)]) {
-        if let Err(fault) = self.try_tell_owners(news).await {
-            tracing::error!(%fault, "the owners of what was found could not be told");
+/// Tells the owners of what was revoked, and whoever it gave access to.
+pub(super) async fn tell_owners(
+    connection: &mut AsyncPgConnection,
+    news: &[(&Known, Option<String>)],
+    now: OffsetDateTime,
+) -> Result<(), Fault> {
+    let revoked = news.iter().filter(|(known, _)| known.outcome == Outcome::Revoked);
+    let ids: HashSet<AccountId> = revoked.clone().filter_map(|(known, _)| known.account).collect();
+    let ids: Vec<AccountId> = ids.into_iter().collect();
+    let mut admins: HashMap<AccountId, Vec<UserId>> = HashMap::new();
+    for (account, user) in accounts::admins_of(connection, &ids).await? {
+        admins.entry(account).or_default().push(user);
+    }
+    let mut told: BTreeMap<UserId, Vec<Told<'_>>> = BTreeMap::new();
+    for (known, found_at) in revoked {
+        let owners = known.account.and_then(|account| admins.get(&account));
+        let owners = owners.into_iter().flatten().map(|owner| (*owner, false));
+        let person = known.user.map(|user| (user, true));
+        for (user, of_person) in owners.chain(person) {
+            told.entry(user).or_default().push(Told {
+                known,
+                found_at: found_at.as_deref(),
+                of_person,
+            });
         }
     }
-
-    async fn try_tell_owners(&self, news: &[(&Known, Option<String>)]) -> Result<(), Fault> {
-        let news: Vec<_> = news
-            .iter()
-            .filter(|(known, _)| known.outcome == Outcome::Revoked)
-            .collect();
-        if news.is_empty() {
-            return Ok(());
-        }
-        let mut connection = self.authority.db.connection().await?;
-        let ids: HashSet<AccountId> = news.iter().filter_map(|(known, _)| known.account).collect();
-        let ids: Vec<AccountId> = ids.into_iter().collect();
-        let mut admins: HashMap<AccountId, Vec<UserId>> = HashMap::new();
-        for (account, user) in accounts::admins_of(&mut connection, &ids).await? {
-            admins.entry(account).or_default().push(user);
-        }
-        let mut told: BTreeMap<UserId, Vec<Told<'_>>> = BTreeMap::new();
-        for (known, found_at) in news {
-            let owners = known.account.and_then(|account| admins.get(&account));
-            let owners = owners.into_iter().flatten().map(|owner| (*owner, false));
-            let person = known.user.map(|user| (user, true));
-            for (user, of_person) in owners.chain(person) {
-                told.entry(user).or_default().push(Told {
-                    known,
-                    found_at: found_at.as_deref(),
-                    of_person,
-                });
-            }
-        }
-        let people: Vec<UserId> = told.keys().copied().collect();
-        for user in identity::users(&mut connection, &people).await? {
-            if let Some(told) = told.get(&user.id) {
-                self.mailer.send(letter(&user, told));
-            }
-        }
-        Ok(())
-    }
+    let notifications: Vec<_> = told
+        .iter()
+        .map(|(user, told)| notification(*user, told))
+        .collect();
+    identity::notify(connection, &notifications, now).await
 }
 
-fn letter(user: &User, told: &[Told<'_>]) -> Letter {
+fn notification(to: UserId, told: &[Told<'_>]) -> Notification {
     let subject = match told {
         [one] => format!("{} was found in public and has been revoked", one.what()),
         many => format!(
@@ -81,16 +72,10 @@ fn letter(user: &User, told: &[Told<'_>]) -> Letter {
     let mut advice: Vec<&str> = told.iter().map(Told::advice).collect();
     advice.sort_unstable();
     advice.dedup();
-    let text = format!(
-        "Hello {},\n\n{}\n\n{}\n",
-        user.name,
-        paragraphs.join("\n\n"),
-        advice.join("\n")
-    );
-    Letter {
-        to: user.email.clone(),
+    Notification {
+        to,
         subject,
-        text,
+        text: format!("{}\n\n{}\n", paragraphs.join("\n\n"), advice.join("\n")),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Leaks: somebody reports strings that they found where everybody can read them. Whichever are credentials of ours are
 //! taken back before the answer goes out, and their owners are told.
 //!
-//! A report's way: who reports proves it ([`Leaks::is_from_github`], or a service key with `leaks:report`) →
+//! A report's way: who reports proves it ([`Leaks::signed`] and [`Leaks::is_from_github`], or a service key with `leaks:report`) →
 //! [`Leaks::report`] reads each string, looks all of them up, and in one transaction takes back what is good, writes the
-//! records, the rows of [`LeakReport`], and at last the revocation log → owners get mail → when no node takes any of it, the
+//! records, the rows of [`LeakReport`], the mail to owners, and at last the revocation log → when no node takes any of it, the
 //! reporter has an answer.
 //!
 //! No reported string goes on from here: not to the log, the trail, a mail, a row or an error. What is kept names the
@@ -22,7 +22,9 @@ mod tally;
 
 use std::{fmt, sync::Arc};
 
-pub use github::Signature;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use github::{Signature, Signed};
 pub use jobs::jobs;
 pub use model::{Find, Kind, Label, LeakReport, Outcome, Reporter};
 pub use report::ReportError;
@@ -45,7 +47,11 @@ pub struct Leaks {
     mailer: Mailer,
     github: Arc<GithubKeys>,
     tally: Arc<Tally>,
+    places: Arc<Semaphore>,
 }
+
+/// Large reports that a node has in memory at a time: their senders are known by their signature, which is over all of it.
+const PLACES: usize = 8;
 
 impl Leaks {
     /// # Errors
@@ -59,7 +65,20 @@ impl Leaks {
             mailer,
             github: Arc::new(github),
             tally: Arc::default(),
+            places: Arc::new(Semaphore::new(PLACES)),
         })
+    }
+
+    /// A place for a report that is large, while somebody has it in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Unavailable`] if there is none.
+    pub fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        self.places
+            .clone()
+            .try_acquire_owned()
+            .map_err(Fault::unavailable)
     }
 
     /// The last reports of what belongs to an app, newest first, up to `most`.

@@ -1,8 +1,9 @@
 //! A report: all that was found is taken back in one transaction with its records, or nothing is.
 //!
 //! In it come, in this order: the digest of the notice; look-ups; the rows that are changed, held from apps down to keys, as
-//! whoever deletes an app holds them; the reports and their records; the revocation log last. So a report that fails leaves
-//! nothing, not even that it came, and can come again.
+//! whoever deletes an app holds them; the reports, their records, and what owners are told; the revocation log last. So a
+//! report that fails leaves nothing, not even that it came, and can come again; one that is committed needs nothing more,
+//! also when the reporter goes before the answer.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,8 +11,8 @@ use std::{
 };
 
 use super::{
-    Find, Kind, Label, LeakReport, Leaks, Outcome, Reporter, address::presentable, read::Reading, store,
-    tally::Fate,
+    Find, Kind, Label, LeakReport, Leaks, Outcome, Reporter, address::presentable, mail::tell_owners,
+    read::Reading, store, tally::Fate,
 };
 use crate::{
     accounts,
@@ -128,6 +129,7 @@ impl Leaks {
         let news = self
             .enter(&mut transaction, &finds, &known, &held, now, reporter)
             .await?;
+        tell_owners(&mut transaction, &news, now).await?;
         // Whoever took back what is over by now may still be waiting until no node takes it.
         let is_over = |known: &Option<Known>| known.as_ref().is_some_and(|own| own.outcome == Outcome::Over);
         let others = if known.iter().any(is_over) {
@@ -137,8 +139,8 @@ impl Leaks {
         };
         let recorded = revocations.record(&mut transaction, now, &taken.entries).await?;
         transaction.commit().await?;
-        // At once: to settle takes as long as the lease of a node that does not answer.
-        self.tell_owners(&news).await;
+        // Before it settles, which takes as long as the lease of a node that does not answer.
+        self.mailer.send_notifications(&self.authority.db);
         revocations.settle(recorded).await;
         revocations.settle(others).await;
         Ok(self.labels(&looked, &known))

@@ -119,7 +119,7 @@ fn encode_webhooks(encoder: &mut DescriptorEncoder<'_>, webhooks: &Webhooks) -> 
     encode_gauge(
         encoder,
         "webhooks_waiting",
-        "Webhooks that wait to be sent, of all nodes",
+        "Webhooks that wait to be sent, of all nodes; counted up to 10,000",
         number(webhooks.tally.waiting()),
     )?;
     encode_gauge(

@@ -109,6 +109,7 @@ news! {
     WebhookOvertaken: Danger, "Nothing was saved: somebody else has changed the endpoint meanwhile. This is how it is now.";
     WebhookUnderWay: Danger, "It is being sent at this moment.";
     ManyWebhooks: Danger, "The app has as many endpoints as it may have. Delete one first.";
+    ManyWebhookTests: Danger, "Nothing was sent: 10 tests of this endpoint wait already.";
     ManyWebhookSecrets: Danger, "5 secrets sign already. Wait until one has ended, or end them all with the next rotation.";
     ScopeSaved: Success, "The scope is saved.";
     ScopeRemoved: Success, "The scope is removed from the catalogue and from every client.";

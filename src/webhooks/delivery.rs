@@ -9,6 +9,7 @@ use super::{
     carrier::{Answer, Parcel, Undelivered},
     sign::sign,
     store::{self, Claimed, Finish, Then},
+    tell::tell_owners,
 };
 use crate::types::{Entropy, Fault};
 
@@ -128,9 +129,12 @@ impl Webhooks {
         let switched = self
             .switch_off_by_itself(&mut transaction, finish.claimed.endpoint, reason, only)
             .await?;
+        if let Some(switched) = &switched {
+            tell_owners(&mut transaction, switched, reason, finish.now).await?;
+        }
         transaction.commit().await?;
-        if let Some(switched) = switched {
-            self.tell_owners(&switched, reason).await;
+        if switched.is_some() {
+            self.mailer.send_notifications(&self.db);
         }
         Ok(())
     }

@@ -10,11 +10,16 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Webhooks, store};
+use super::{
+    Webhooks,
+    store::{self, Room},
+};
 use crate::types::Fault;
 
 /// How much longer than an attempt may take its claim holds: for the database, and clocks of nodes that differ.
 const CLAIM_MARGIN: Duration = Duration::from_mins(1);
+/// One account has this part of what may be under way at the most, and one place at least.
+const PART: usize = 8;
 /// How long a dispatcher relies on being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Before the database is tried again.
@@ -92,17 +97,22 @@ impl Webhooks {
             store::listen(&mut opened).await?;
             *ears = Some(opened);
         }
-        let room = self.config.webhooks.concurrency.saturating_sub(under_way.len());
-        if room == 0 {
+        let places = self.config.webhooks.concurrency;
+        let free = places.saturating_sub(under_way.len());
+        if free == 0 {
             return Ok(LOOK_EVERY);
         }
         let now = self.clock.now();
         let until = now + self.config.webhooks.timeout.duration() + CLAIM_MARGIN;
         let claim = self.entropy.uuid(&self.clock);
-        let most = i64::try_from(room).map_err(Fault::internal)?;
+        let room = Room {
+            most: i64::try_from(free).map_err(Fault::internal)?,
+            of_account: i64::try_from(places / PART).map_err(Fault::internal)?.max(1),
+        };
         let mut connection = self.db.connection().await?;
-        let claimed = store::claim(&mut connection, claim, now, until, most).await?;
+        // Asked first: once something is claimed, nothing may go wrong before it is sent.
         let next = store::next_due(&mut connection, now).await?;
+        let claimed = store::claim(&mut connection, claim, now, until, &room).await?;
         drop(connection);
         for claimed in claimed {
             let webhooks = self.clone();

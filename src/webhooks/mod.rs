@@ -2,7 +2,8 @@
 //!
 //! An act that is worth telling calls [`enqueue`] in its transaction: so what is told has happened, and what has happened
 //! is told. The dispatcher of each node ([`Webhooks::start`]) claims what is due, signs it and sends it, at least once,
-//! the oldest first and one at a time to each endpoint; what fails is tried again by a schedule of three days.
+//! the oldest first and one at a time to each endpoint; what fails is tried again by a schedule of three days. One account
+//! has a part of what is under way at the most: slow endpoints keep their own account waiting.
 //!
 //! The way out is [`Carrier`]: it connects to the very address that it has checked, follows nothing, and asks no proxy.
 
@@ -92,6 +93,8 @@ pub enum WebhookError {
     /// Somebody else was faster: it is decided anew by what is there now.
     #[error("it was changed meanwhile: look at it again")]
     Changed,
+    #[error("{} tests wait to be sent to this endpoint already", send::MOST_TESTS)]
+    TooManyTests,
     #[error("it is being sent at this moment")]
     UnderWay,
     /// It was made already; this is the same request again.

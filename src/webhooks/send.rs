@@ -9,13 +9,16 @@ use crate::{
     types::{AccountId, AppId, WebhookDeliveryId, WebhookEndpointId, WebhookMessageId},
 };
 
+/// Tests that may wait for one endpoint.
+pub(super) const MOST_TESTS: i64 = 10;
+
 impl Webhooks {
     /// Sends an event of the type `webhook.test` to one endpoint, whatever it wants to know, in the caller's transaction and
     /// under an id that is new.
     ///
     /// # Errors
     ///
-    /// [`WebhookError::NotFound`] if the endpoint is gone, [`WebhookError::Silent`].
+    /// [`WebhookError::NotFound`] if the endpoint is gone, [`WebhookError::Silent`], [`WebhookError::TooManyTests`].
     pub async fn send_test(
         &self,
         transaction: &mut AsyncPgConnection,
@@ -30,6 +33,9 @@ impl Webhooks {
             return Err(WebhookError::Silent);
         }
         let kind = Kind::Test.name();
+        if store::waiting_of_kind(transaction, endpoint, kind, MOST_TESTS).await? >= MOST_TESTS {
+            return Err(WebhookError::TooManyTests);
+        }
         let test = Telling {
             id: WebhookMessageId::new(&self.clock, &self.entropy),
             app,
@@ -46,8 +52,8 @@ impl Webhooks {
         Ok(())
     }
 
-    /// Sends a message to an endpoint once more, when the caller's transaction is committed: at once, and if that fails by the schedule from its beginning, or from
-    /// where it is if it still waits.
+    /// Sends a message to an endpoint once more, when the caller's transaction is committed: at once, and if that fails by
+    /// the schedule from its beginning, or from where it is if it still waits.
     ///
     /// # Errors
     ///

@@ -71,7 +71,7 @@ impl Tally {
         self.0.given_up.load(Ordering::Relaxed)
     }
 
-    /// Deliveries that wait to be sent, of all nodes, when this was last looked at.
+    /// Deliveries that wait to be sent, of all nodes, when this was last looked at: counted up to ten thousand.
     #[must_use]
     pub fn waiting(&self) -> u64 {
         self.0.waiting.load(Ordering::Relaxed)

@@ -7,7 +7,7 @@
 )]
 
 mod delivery;
-mod documented;
+pub mod documented;
 mod endpoints;
 mod events;
 mod faults;
@@ -17,6 +17,9 @@ mod outward;
 mod page;
 pub mod receiver;
 mod rest;
+mod retries;
+mod shares;
+mod switched_off;
 
 use std::time::Duration;
 

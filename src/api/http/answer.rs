@@ -160,6 +160,7 @@ impl From<WebhookError> for ApiError {
             WebhookError::TooMany(_)
             | WebhookError::TooManySecrets
             | WebhookError::Silent
+            | WebhookError::TooManyTests
             | WebhookError::UnderWay
             | WebhookError::Again => Self::Conflict(error.to_string()),
             WebhookError::Fault(fault) => Self::Fault(fault),

@@ -14,6 +14,7 @@ use super::answer::ApiError;
 use crate::{
     crypto,
     keys::Once,
+    types::Fault,
     web::{Parameters, Unreadable},
 };
 
@@ -57,7 +58,18 @@ fn is_json(request: &HttpRequest) -> bool {
 
 /// A body of up to `largest` bytes, as it came.
 pub(super) async fn whole(payload: &mut Payload, largest: usize) -> Result<BytesMut, ApiError> {
-    timeout(PATIENCE, read(payload, largest))
+    let (body, _) = whole_in_place(payload, largest, || Ok(())).await?;
+    Ok(body)
+}
+
+/// The same, for whoever sends without being known yet: what is larger than bodies usually are needs a place, and is read
+/// no further where there is none.
+pub(super) async fn whole_in_place<P>(
+    payload: &mut Payload,
+    largest: usize,
+    place: impl Fn() -> Result<P, Fault>,
+) -> Result<(BytesMut, Option<P>), ApiError> {
+    timeout(PATIENCE, read(payload, largest, place))
         .await
         .map_err(|_late| cut_off())?
 }
@@ -91,16 +103,24 @@ fn misfit(cause: &serde_json::Error) -> String {
     }
 }
 
-async fn read(payload: &mut Payload, largest: usize) -> Result<BytesMut, ApiError> {
-    let mut body = BytesMut::new();
+async fn read<P>(
+    payload: &mut Payload,
+    largest: usize,
+    place: impl Fn() -> Result<P, Fault>,
+) -> Result<(BytesMut, Option<P>), ApiError> {
+    let (mut body, mut taken) = (BytesMut::new(), None);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_cause| cut_off())?;
-        if body.len().saturating_add(chunk.len()) > largest {
+        let length = body.len().saturating_add(chunk.len());
+        if length > largest {
             return Err(ApiError::TooLarge);
+        }
+        if length > USUALLY_LARGEST && taken.is_none() {
+            taken = Some(place()?);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok((body, taken))
 }
 
 fn cut_off() -> ApiError {

@@ -143,11 +143,16 @@ pub(super) async fn github(
         key_id: one(&request, "github-public-key-identifier")?,
         signature: one(&request, "github-public-key-signature")?,
     };
-    let bytes = body::whole(&mut payload.into_inner(), LARGEST).await?;
-    if !leaks.is_from_github(signature, &bytes).await? {
-        return Err(ApiError::Unsigned(
-            "This report is not signed by one of GitHub's keys: the signature is over the body as it is sent",
-        ));
+    let by_others = ApiError::Unsigned(
+        "This report is not signed by one of GitHub's keys: the signature is over the body as it is sent",
+    );
+    // Whoever cannot be GitHub has nothing of theirs kept in memory.
+    let Some(signed) = leaks.signed(signature).await? else {
+        return Err(by_others);
+    };
+    let (bytes, _place) = body::whole_in_place(&mut payload.into_inner(), LARGEST, || leaks.place()).await?;
+    if !leaks.is_from_github(&signed, &bytes) {
+        return Err(by_others);
     }
     let reporter = Reporter {
         source: "github",

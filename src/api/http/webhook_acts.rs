@@ -130,7 +130,7 @@ async fn under_way(
         (status = 202, description = "It is on its way", body = DeliveryAnswer),
         (status = 200, description = "The same request had sent it before", body = DeliveryAnswer),
         (status = 404, body = Problem, description = "No such endpoint"),
-        (status = 409, body = Problem, description = "The endpoint is switched off, or none of its secrets signs"),
+        (status = 409, body = Problem, description = "The endpoint is switched off, none of its secrets signs, or 10 tests wait for it already"),
     ),
     security(("key" = []), ("oauth" = ["webhooks:manage"]), ("session" = [])),
 )]

@@ -59,6 +59,7 @@ fn refused(error: WebhookError) -> Result<News, Failure> {
         WebhookError::TooManySecrets => Ok(News::ManyWebhookSecrets),
         WebhookError::Silent => Ok(News::WebhookSilent),
         WebhookError::Changed => Ok(News::WebhookOvertaken),
+        WebhookError::TooManyTests => Ok(News::ManyWebhookTests),
         WebhookError::UnderWay => Ok(News::WebhookUnderWay),
         WebhookError::Again => Ok(News::DoneAlready),
         WebhookError::Fault(fault) => Err(fault.into()),

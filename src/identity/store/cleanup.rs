@@ -15,6 +15,8 @@ pub(in super::super) enum Old {
     EmailChanges,
     /// Failures that no delay comes from any more.
     Failures,
+    /// Mail that could not be sent for too long.
+    Notifications,
 }
 
 /// Removes up to `most` rows that are older than `before`.
@@ -40,6 +42,10 @@ pub(in super::super) async fn delete_old(
         Old::Failures => {
             "DELETE FROM sign_in_failures WHERE subject IN
              (SELECT subject FROM sign_in_failures WHERE last_at <= $1 LIMIT $2) AND last_at <= $1"
+        }
+        Old::Notifications => {
+            "DELETE FROM notifications WHERE id IN
+             (SELECT id FROM notifications WHERE created_at <= $1 LIMIT $2)"
         }
     };
     let deleted = diesel::sql_query(statement)

@@ -44,20 +44,39 @@ pub(in crate::webhooks) struct Claimed {
     pub(in crate::webhooks) payload: String,
 }
 
-/// Claims up to `most` deliveries that are due, the oldest of each endpoint that is on, can be signed for, and to which
-/// nobody is sending. A claim holds until `until`, so what a node that died had claimed is sent by another. The rows are
-/// locked by who they are, not by what is still free: of two nodes that find the same oldest one, the other gets none of
-/// that endpoint.
+/// How much is claimed.
+pub(in crate::webhooks) struct Room {
+    pub(in crate::webhooks) most: i64,
+    /// How much of one account may be under way, on all nodes.
+    pub(in crate::webhooks) of_account: i64,
+}
+
+/// Claims deliveries that are due, the oldest of each endpoint that is on, can be signed for, and to which nobody is
+/// sending. Of several accounts, the one to which least is being sent comes first, so that nobody keeps others waiting by
+/// endpoints that are slow. A claim holds until `until`, so what a node that died had claimed is sent by another. The rows
+/// are locked by who they are, not by what is still free: of two nodes that find the same oldest one, the other gets none
+/// of that endpoint.
 pub(in crate::webhooks) async fn claim(
     connection: &mut AsyncPgConnection,
     claim: Uuid,
     now: OffsetDateTime,
     until: OffsetDateTime,
-    most: i64,
+    room: &Room,
 ) -> Result<Vec<Claimed>, Fault> {
     let rows: Vec<ClaimedRow> = diesel::sql_query(
-        "WITH candidate AS (
-             SELECT oldest.id FROM webhook_endpoints AS endpoint
+        "WITH under_way AS (
+             SELECT app.account_id, count(*) AS number
+             FROM webhook_deliveries AS delivery
+             JOIN webhook_endpoints AS endpoint ON endpoint.id = delivery.endpoint_id
+             JOIN apps AS app ON app.id = endpoint.app_id
+             WHERE delivery.claim IS NOT NULL AND delivery.next_at > $2
+             GROUP BY app.account_id
+         ), candidate AS (
+             SELECT oldest.*, coalesce(under_way.number, 0)
+                 + row_number() OVER (PARTITION BY app.account_id ORDER BY oldest.next_at, oldest.place) AS turn
+             FROM webhook_endpoints AS endpoint
+             JOIN apps AS app ON app.id = endpoint.app_id
+             LEFT JOIN under_way ON under_way.account_id = app.account_id
              CROSS JOIN LATERAL (
                  SELECT id, next_at, place FROM webhook_deliveries
                  WHERE endpoint_id = endpoint.id AND state = 'waiting' AND next_at <= $2
@@ -73,10 +92,11 @@ pub(in crate::webhooks) async fn claim(
                      WHERE secret.endpoint_id = endpoint.id
                          AND (secret.expires_at IS NULL OR secret.expires_at > $2)
                  )
-             ORDER BY oldest.next_at, oldest.place LIMIT $4
+         ), chosen AS (
+             SELECT id FROM candidate WHERE turn <= $5 ORDER BY turn, next_at, place LIMIT $4
          ), locked AS (
              SELECT id FROM webhook_deliveries
-             WHERE id IN (SELECT id FROM candidate) AND state = 'waiting' AND next_at <= $2
+             WHERE id IN (SELECT id FROM chosen) AND state = 'waiting' AND next_at <= $2
              FOR UPDATE SKIP LOCKED
          )
          UPDATE webhook_deliveries AS delivery SET claim = $1, next_at = $3
@@ -88,7 +108,8 @@ pub(in crate::webhooks) async fn claim(
     .bind::<SqlUuid, _>(claim)
     .bind::<Timestamptz, _>(now)
     .bind::<Timestamptz, _>(until)
-    .bind::<BigInt, _>(most)
+    .bind::<BigInt, _>(room.most)
+    .bind::<BigInt, _>(room.of_account)
     .load(connection)
     .await?;
     Ok(rows
@@ -259,19 +280,28 @@ struct Backlog {
     late_by: i64,
 }
 
-/// How much waits for endpoints that are on, and for how many seconds the first of it has been due. What is under way is
-/// due when its claim ends.
+/// Rows that are counted: to count on would take longer the more there is to do.
+const MOST_COUNTED: i64 = 10_000;
+
+/// How much waits for endpoints that are on, counted up to ten thousand, and for how many seconds the first of it has been
+/// due. What is under way is due when its claim ends.
 pub(in crate::webhooks) async fn backlog(
     connection: &mut AsyncPgConnection,
     now: OffsetDateTime,
 ) -> Result<(u64, u64), Fault> {
     let Backlog { waiting, late_by } = diesel::sql_query(
-        "SELECT count(*) AS waiting,
-             greatest(coalesce(extract(epoch FROM $1 - min(delivery.next_at)), 0), 0)::bigint AS late_by
-         FROM webhook_deliveries AS delivery JOIN webhook_endpoints AS endpoint ON endpoint.id = delivery.endpoint_id
-         WHERE delivery.state = 'waiting' AND endpoint.disabled_at IS NULL",
+        "WITH first AS (
+             SELECT delivery.next_at FROM webhook_deliveries AS delivery
+             JOIN webhook_endpoints AS endpoint ON endpoint.id = delivery.endpoint_id
+             WHERE delivery.state = 'waiting' AND endpoint.disabled_at IS NULL
+             ORDER BY delivery.next_at LIMIT $2
+         )
+         SELECT count(*) AS waiting,
+             greatest(coalesce(extract(epoch FROM $1 - min(next_at)), 0), 0)::bigint AS late_by
+         FROM first",
     )
     .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(MOST_COUNTED)
     .get_result(connection)
     .await?;
     Ok((

@@ -173,6 +173,25 @@ pub(in crate::webhooks) async fn delivery(
     .transpose()
 }
 
+/// How many messages of a kind wait for an endpoint, counted up to `most`.
+pub(in crate::webhooks) async fn waiting_of_kind(
+    connection: &mut AsyncPgConnection,
+    endpoint: WebhookEndpointId,
+    kind: &str,
+    most: i64,
+) -> Result<i64, Fault> {
+    let waiting = webhook_deliveries::table
+        .inner_join(webhook_messages::table)
+        .filter(webhook_deliveries::endpoint_id.eq(endpoint.uuid()))
+        .filter(webhook_deliveries::state.eq("waiting"))
+        .filter(webhook_messages::event_type.eq(kind))
+        .limit(most)
+        .select(webhook_deliveries::id)
+        .load::<Uuid>(connection)
+        .await?;
+    i64::try_from(waiting.len()).map_err(Fault::internal)
+}
+
 /// The last attempts at a delivery before the one `before`, newest first, each with its number.
 pub(in crate::webhooks) async fn attempts(
     connection: &mut AsyncPgConnection,

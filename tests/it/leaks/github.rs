@@ -1,9 +1,16 @@
 //! GitHub's signature, its list of keys, and reports that come again.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures_util::{FutureExt as _, future::select_all};
 use reqwest::header;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
 
 use super::{Answer, GithubKey, Reply, Scene, entry, find, labels, list};
+use crate::support::wait::until;
 
 /// As it was captured of the published format.
 const CAPTURED: &str =
@@ -98,21 +105,117 @@ async fn the_list_of_keys_is_kept_and_asked_for_once_more_on_a_name_that_is_not_
     let next = GithubKey::new();
     scene.list.always(list(&[scene.github.entry(), next.entry()]));
     assert_eq!((report(&next, "three").await, scene.asked()), (200, 2));
-    // Strangers can have it asked for once a minute, and keep nobody else from reporting.
+    // A name that is not there is asked for once a minute.
     let stranger = GithubKey::new();
-    for _ in 0..3 {
-        assert_eq!((report(&stranger, "four").await, scene.asked()), (401, 2));
-    }
-    scene.advance(61);
     for _ in 0..3 {
         assert_eq!((report(&stranger, "four").await, scene.asked()), (401, 3));
     }
-    assert_eq!((report(&next, "five").await, scene.asked()), (200, 3));
-    // After a day it is asked for anew, and a key that is gone signs nothing any more.
+    scene.advance(61);
+    for _ in 0..3 {
+        assert_eq!((report(&stranger, "four").await, scene.asked()), (401, 4));
+    }
+    assert_eq!((report(&next, "five").await, scene.asked()), (200, 4));
+    // After a day the list is asked for anew, and a key that is gone signs nothing any more.
     scene.list.always(list(&[next.entry()]));
     scene.advance(24 * 60 * 60);
-    assert_eq!((report(&next, "six").await, scene.asked()), (200, 4));
+    assert_eq!((report(&next, "six").await, scene.asked()), (200, 5));
     assert_eq!(report(&scene.github, "seven").await, 401);
+}
+
+#[tokio::test]
+async fn a_new_key_of_githubs_is_never_taken_for_a_forged_one_because_of_strangers() {
+    let scene = Scene::start().await;
+    let report = async |key: &GithubKey, token: &str| {
+        let body = Value::from([find(token)].as_slice()).to_string();
+        scene.signed(&body, &key.id, &key.sign(&body)).await
+    };
+    report(&scene.github, "one").await.is(200);
+    report(&GithubKey::new(), "forged")
+        .await
+        .refuses(401, "UNAUTHORIZED");
+    // GitHub begins to use another one just after a stranger was looked for.
+    let second = GithubKey::new();
+    scene.list.always(list(&[scene.github.entry(), second.entry()]));
+    report(&second, "two").await.is(200);
+    for _ in 0..2 {
+        report(&GithubKey::new(), "forged")
+            .await
+            .refuses(401, "UNAUTHORIZED");
+    }
+    // Now too many were looked for, so nothing is known of one more, and nothing is asked.
+    let asked = scene.asked();
+    let third = GithubKey::new();
+    scene
+        .list
+        .always(list(&[scene.github.entry(), second.entry(), third.entry()]));
+    let unknown = report(&third, "three").await;
+    unknown.refuses(503, "UNAVAILABLE");
+    assert!(unknown.headers.contains_key(header::RETRY_AFTER));
+    report(&second, "four").await.is(200);
+    assert_eq!(scene.asked(), asked);
+    scene.advance(5 * 60);
+    report(&third, "three").await.is(200);
+}
+
+/// A report of which only the beginning comes, and the first line of the answer.
+async fn begun(scene: &Scene, id: &str, signature: &str, body: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(scene.world.app.nodes[0].address)
+        .await
+        .unwrap();
+    let length = 4 * 1024 * 1024;
+    let head = format!(
+        "POST /v1/leaks/github HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nGithub-Public-Key-Identifier: {id}\r\n\
+         Github-Public-Key-Signature: {signature}\r\n\r\n{body}"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    BufReader::new(stream)
+}
+
+async fn status(stream: &mut BufReader<TcpStream>) -> String {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    line.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn nothing_is_read_from_who_cannot_be_github() {
+    let scene = Scene::start().await;
+    let (stranger, good) = (GithubKey::new(), scene.github.sign("[]"));
+    for (id, signature) in [
+        (&stranger.id, &good),
+        (&scene.github.id, &"no base64".to_owned()),
+        (&scene.github.id, &STANDARD.encode([0; 100])),
+    ] {
+        let mut stream = begun(&scene, id, signature, "").await;
+        assert_eq!(status(&mut stream).await, "401", "{id} {signature}");
+    }
+}
+
+#[tokio::test]
+async fn large_reports_that_may_be_forged_take_no_more_memory_than_there_is_for_them() {
+    let scene = Scene::start().await;
+    let (id, signature) = (&scene.github.id, scene.github.sign("[]"));
+    let large = " ".repeat(256 * 1024);
+    // Eight are read on, and whoever is one more is told to come again.
+    let nine = (0..9).map(|_| {
+        let begun = begun(&scene, id, &signature, &large);
+        Box::pin(async { status(&mut begun.await).await })
+    });
+    let (told, _, eight) = select_all(nine).await;
+    assert_eq!(told, "503");
+    // Reports of the usual size need no place.
+    let (_, value) = scene.key(|_| {}).await;
+    assert_eq!(labels(scene.report(&[find(&value)]).await), [true]);
+    let mut eight = select_all(eight);
+    assert!((&mut eight).now_or_never().is_none());
+    // A place is free again when its report is gone.
+    drop(eight);
+    let finds: Vec<_> = (0..1_000).map(|number| find(&number.to_string())).collect();
+    until("a place is free", async || {
+        scene.report(&finds).await.status != 503
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use claviger::{
 use serde_json::{Value, json};
 
 use super::{Scene, WHERE, find, labels};
-use crate::{oauth::flow::text, support::logs};
+use crate::{oauth::flow::text, support::logs, webhooks::documented};
 
 #[tokio::test]
 async fn whatever_is_found_is_refused_by_every_node_when_the_answer_comes() {
@@ -139,6 +139,14 @@ async fn whatever_is_found_is_refused_by_every_node_when_the_answer_comes() {
     let leaked = &scene.records("key.leaked").await[1];
     assert_eq!(leaked.subject_id, Some(key.id.to_string()));
     assert_eq!(leaked.details["found_at"], WHERE);
+
+    // The events.
+    let payloads = "SELECT payload FROM webhook_messages WHERE event_type LIKE '%.revoked'";
+    let told = world.database().await.query(payloads, &[]).await.unwrap();
+    assert_eq!(told.len(), 2);
+    for row in told {
+        documented::check(&serde_json::from_str(row.get(0)).unwrap());
+    }
 
     // The mail.
     let mails = scene.mails("ada@example.com").await.join("\n");

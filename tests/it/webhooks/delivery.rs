@@ -1,6 +1,6 @@
-//! What is sent, how often, and what comes of it.
+//! What is sent, once, in order and by whom.
 
-use claviger::webhooks::{self, DeliveryState, DisabledReason, EventType, WebhookError, enqueue};
+use claviger::webhooks::{self, DeliveryState, EventType, WebhookError, enqueue};
 
 use super::{Scene, receiver::Reply};
 use crate::support::wait::until;
@@ -100,184 +100,6 @@ async fn an_endpoint_gets_the_oldest_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_is_tried_again_by_the_schedule_and_then_given_up() {
-    let scene = Scene::start().await;
-    let (endpoint, _) = scene.endpoint(&[]).await;
-    scene.receiver.always(Reply::Status(500));
-    scene.tell(EventType::KeyCreated).await;
-    scene.send_due().await;
-    let hour = 3_600;
-    let schedule = [
-        5,
-        300,
-        1_800,
-        2 * hour,
-        5 * hour,
-        10 * hour,
-        14 * hour,
-        20 * hour,
-        24 * hour,
-    ];
-    for (tried, pause) in schedule.into_iter().enumerate() {
-        assert_eq!(scene.receiver.received().len(), tried + 1);
-        let delivery = scene.deliveries(endpoint).await.remove(0);
-        assert_eq!(delivery.state, DeliveryState::Waiting);
-        let wait = delivery.next_at - scene.app.webhooks.clock.now();
-        let planned = time::Duration::seconds(pause);
-        assert!(planned <= wait && wait < planned * 1.1, "{wait} for {planned}");
-        // Not before its time.
-        scene.advance(u64::try_from(pause).unwrap() - 1);
-        scene.send_due().await;
-        assert_eq!(scene.receiver.received().len(), tried + 1);
-        scene.advance(u64::try_from(pause).unwrap() / 10 + 2);
-        scene.send_due().await;
-    }
-    let received = scene.receiver.received();
-    assert_eq!(received.len(), 10);
-    let delivery = scene.deliveries(endpoint).await.remove(0);
-    assert_eq!(delivery.state, DeliveryState::Failed);
-    let attempts = scene.webhooks().attempts(delivery.id, None, 4).await.unwrap();
-    assert_eq!(attempts.items.len(), 4);
-    let rest = scene
-        .webhooks()
-        .attempts(delivery.id, attempts.next, 100)
-        .await
-        .unwrap();
-    assert_eq!((rest.items.len(), rest.next), (6, None));
-    // The same message each time, signed for the time of the attempt.
-    assert!(
-        received
-            .iter()
-            .all(|one| one.headers["webhook-id"] == received[0].headers["webhook-id"])
-    );
-    assert!(
-        received
-            .windows(2)
-            .all(|pair| pair[0].headers["webhook-timestamp"] != pair[1].headers["webhook-timestamp"])
-    );
-    scene.advance(30 * 24 * 3_600);
-    scene.send_due().await;
-    assert_eq!(scene.receiver.received().len(), 10);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_may_ask_to_be_left_alone() {
-    let scene = Scene::start().await;
-    let (endpoint, _) = scene.endpoint(&[]).await;
-    let head = "HTTP/1.1 503 Busy\r\nretry-after: 7200".to_owned();
-    scene.receiver.answers([Reply::Whole(head, String::new())]);
-    scene.tell(EventType::KeyCreated).await;
-    scene.send_due().await;
-    let wait = scene.deliveries(endpoint).await[0].next_at - scene.app.webhooks.clock.now();
-    assert!(wait >= time::Duration::hours(2));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_is_a_failure_and_is_not_followed() {
-    let scene = Scene::start().await;
-    let (endpoint, _) = scene.endpoint(&[]).await;
-    for status in [301, 302, 303, 307, 308] {
-        let to = scene.receiver.url("/elsewhere");
-        scene.receiver.answers([Reply::Whole(
-            format!("HTTP/1.1 {status} There\r\nlocation: {to}"),
-            String::new(),
-        )]);
-        scene.tell(EventType::KeyCreated).await;
-        scene.send_due().await;
-        let delivery = scene.deliveries(endpoint).await.remove(0);
-        assert_eq!(delivery.state, DeliveryState::Waiting);
-        assert_eq!(delivery.last.unwrap().status, Some(status));
-    }
-    let received = scene.receiver.received();
-    assert_eq!(received.len(), 5);
-    assert!(received.iter().all(|one| one.line.contains("/hooks")));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn gone_switches_the_endpoint_off_and_its_owner_is_told() {
-    let scene = Scene::start().await;
-    let (endpoint, _) = scene.endpoint(&[]).await;
-    scene.receiver.answers([Reply::Status(500), Reply::Status(410)]);
-    scene.tell(EventType::KeyCreated).await;
-    scene.tell(EventType::KeyRevoked).await;
-    scene.send_due().await;
-    let found = scene
-        .webhooks()
-        .endpoint(scene.home.1, endpoint)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        found.disabled.map(|(_, reason)| reason),
-        Some(DisabledReason::Gone)
-    );
-    let deliveries = scene.deliveries(endpoint).await;
-    assert!(
-        deliveries
-            .iter()
-            .all(|delivery| delivery.state == DeliveryState::Failed)
-    );
-    assert_eq!(
-        scene.trail(endpoint).await,
-        ["webhook.created", "webhook.switched_off"]
-    );
-    let mail = scene.mail().await;
-    assert_eq!(mail.len(), 1, "{mail:?}");
-    assert!(mail[0].contains("To: ada@example.com") && mail[0].contains("410 Gone"));
-    // Nothing is sent to it until it is on again.
-    assert!(matches!(
-        scene.redeliver(endpoint, deliveries[0].id).await,
-        Err(WebhookError::Silent)
-    ));
-    scene.tell(EventType::KeyCreated).await;
-    assert!(scene.switch(endpoint, true).await);
-    scene.tell(EventType::KeyLeaked).await;
-    scene.send_due().await;
-    assert_eq!(
-        scene.receiver.types(),
-        ["key.created", "key.revoked", "key.leaked"]
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn days_of_nothing_but_failures_switch_it_off_and_one_success_begins_anew() {
-    let scene = Scene::start().await;
-    let (endpoint, _) = scene.endpoint(&[]).await;
-    scene.receiver.always(Reply::Status(500));
-    let given_up = async || {
-        scene.tell(EventType::KeyCreated).await;
-        for _ in 0..10 {
-            scene.send_due().await;
-            scene.advance(27 * 3_600);
-        }
-    };
-    let failing = async || {
-        let found = scene
-            .webhooks()
-            .endpoint(scene.home.1, endpoint)
-            .await
-            .unwrap()
-            .unwrap();
-        (
-            found.failing_since.is_some(),
-            found.disabled.map(|(_, reason)| reason),
-        )
-    };
-    // Fails on the fifth day, but for one that is taken in between.
-    scene.tell(EventType::KeyCreated).await;
-    scene.send_due().await;
-    scene.advance(5 * 24 * 3_600);
-    assert_eq!(failing().await, (true, None));
-    scene.receiver.always(Reply::Status(204));
-    scene.send_due().await;
-    assert_eq!(failing().await, (false, None));
-    scene.receiver.always(Reply::Status(500));
-    given_up().await;
-    assert_eq!(failing().await, (true, Some(DisabledReason::Failing)));
-    assert!(scene.mail().await[0].contains("switched off"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_dispatcher_that_dies_between_claim_and_answer_leaves_it_to_another() {
     let scene = Scene::with(2, |_| {}).await;
     let (endpoint, _) = scene.endpoint(&[]).await;
@@ -333,25 +155,6 @@ async fn two_nodes_send_each_message_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_does_not_answer_is_given_up_and_keeps_nobody_waiting() {
-    let scene = Scene::with(1, |config| {
-        config.webhooks.timeout = claviger::config::Span::seconds(1);
-        config.webhooks.concurrency = 2;
-    })
-    .await;
-    let (endpoint, _) = scene.endpoint(&[EventType::KeyCreated]).await;
-    scene.receiver.answers([Reply::Silence]);
-    scene.tell(EventType::KeyCreated).await;
-    scene.send_due().await;
-    let delivery = scene.deliveries(endpoint).await.remove(0);
-    assert_eq!(delivery.state, DeliveryState::Waiting);
-    assert_eq!(
-        delivery.last.unwrap().error.as_deref(),
-        Some("no answer within 1 seconds")
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_long_answer_is_kept_in_part_and_a_strange_one_as_text() {
     let scene = Scene::start().await;
     let (endpoint, _) = scene.endpoint(&[]).await;
@@ -370,32 +173,6 @@ async fn a_long_answer_is_kept_in_part_and_a_strange_one_as_text() {
         .answer
         .unwrap();
     assert!(answer.starts_with("a\u{fffd}bxxx") && answer.chars().count() == 2_048);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_can_be_sent_again_with_the_same_id() {
-    let scene = Scene::start().await;
-    let (endpoint, _) = scene.endpoint(&[]).await;
-    let (other, _) = scene.endpoint(&[EventType::KeyLeaked]).await;
-    scene.tell(EventType::KeyCreated).await;
-    scene.send_due().await;
-    let delivery = scene.deliveries(endpoint).await.remove(0);
-    scene.redeliver(endpoint, delivery.id).await.unwrap();
-    scene.send_due().await;
-    let received = scene.receiver.received();
-    assert_eq!(received.len(), 2);
-    assert_eq!(
-        received[0].headers["webhook-id"],
-        received[1].headers["webhook-id"]
-    );
-    assert!(matches!(
-        scene.redeliver(other, delivery.id).await,
-        Err(WebhookError::NoDelivery)
-    ));
-    assert_eq!(
-        scene.trail(endpoint).await,
-        ["webhook.created", "webhook.redelivered"]
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -451,4 +228,25 @@ async fn without_a_secret_that_signs_nothing_is_sent_until_there_is_one() {
         scene.trail(endpoint).await,
         ["webhook.created", "webhook.secret_rotated"]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_counted_up_to_ten_thousand() {
+    let scene = Scene::start().await;
+    scene.endpoint(&[]).await;
+    scene.tell(EventType::KeyCreated).await;
+    let copies = |number| {
+        format!(
+            "INSERT INTO webhook_deliveries (id, message_id, endpoint_id, state, attempts, next_at, created_at)
+             SELECT gen_random_uuid(), message_id, endpoint_id, state, attempts, next_at + interval '1 second', created_at
+             FROM webhook_deliveries, generate_series(1, {number})"
+        )
+    };
+    scene.advance(60);
+    for (more, counted) in [(0, 1), (98, 99), (200, 10_000)] {
+        scene.execute(&copies(more)).await;
+        scene.webhooks().look_at_backlog().await.unwrap();
+        let tally = &scene.webhooks().tally;
+        assert_eq!((tally.waiting(), tally.late_by()), (counted, 60));
+    }
 }

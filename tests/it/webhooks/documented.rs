@@ -5,13 +5,17 @@ use std::{collections::BTreeMap, fs};
 use claviger::webhooks::EventType;
 use serde_json::Value;
 
-/// The example under the heading of an event.
-fn example(kind: &str) -> Value {
+/// What is written under the heading of an event.
+fn section(kind: &str) -> String {
     let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/webhooks.md")).unwrap();
     let (_, rest) = document
         .split_once(&format!("\n### `{kind}`\n"))
         .unwrap_or_else(|| panic!("docs/webhooks.md has no heading for {kind}"));
-    let section = rest.split("\n#").next().unwrap();
+    rest.split("\n#").next().unwrap().to_owned()
+}
+
+fn example(kind: &str) -> Value {
+    let section = section(kind);
     let (_, rest) = section.split_once("```json\n").expect("an example");
     serde_json::from_str(rest.split("```").next().unwrap()).unwrap()
 }
@@ -33,7 +37,7 @@ fn shape(data: &Value) -> BTreeMap<&str, &'static str> {
         .collect()
 }
 
-/// Fails unless an event that was sent has the fields that its example has.
+/// Fails unless an event that was sent has the fields that its example has, and a reason that is written there.
 #[track_caller]
 pub fn check(event: &Value) {
     let kind = event["type"].as_str().unwrap();
@@ -48,6 +52,13 @@ pub fn check(event: &Value) {
         assert!(
             own == there || [own, there].contains(&"null"),
             "{kind}: {name} is {own}, and {there} is written"
+        );
+    }
+    if let Some(reason) = event["data"]["reason"].as_str() {
+        let words = format!("`{reason}`");
+        assert!(
+            section(kind).contains(&words) || example["reason"] == reason,
+            "{kind}: nothing is written of the reason {reason}"
         );
     }
 }

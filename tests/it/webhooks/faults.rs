@@ -46,6 +46,33 @@ async fn what_was_sent_and_not_written_down_comes_again_under_the_same_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_claimed_is_sent_whatever_else_cannot_be_asked() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    scene.tell(EventType::KeyCreated).await;
+    // While something is claimed, the database answers no question about endpoints.
+    scene
+        .execute(
+            "CREATE FUNCTION answers() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+                 IF current_query() LIKE 'SELECT%'
+                     AND EXISTS (SELECT FROM webhook_deliveries WHERE claim IS NOT NULL)
+                 THEN RAISE EXCEPTION 'no'; END IF;
+                 RETURN true;
+             END $$;
+             ALTER TABLE webhook_endpoints ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY answers ON webhook_endpoints USING (answers())",
+        )
+        .await;
+    scene.send_due().await;
+    scene
+        .execute("ALTER TABLE webhook_endpoints DISABLE ROW LEVEL SECURITY")
+        .await;
+    let delivery = scene.deliveries(endpoint).await.remove(0);
+    assert_eq!(delivery.state, DeliveryState::Delivered);
+    assert_eq!(scene.receiver.received().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_goes_while_something_is_sent_to_it_leaves_nothing_behind() {
     let scene = Scene::start().await;
     let (endpoint, _) = scene.endpoint(&[]).await;
@@ -103,6 +130,36 @@ async fn what_an_old_url_says_is_not_held_against_the_new_one() {
     let found = found.unwrap();
     assert_eq!((found.disabled, found.failing_since), (None, None));
     assert_eq!(scene.receiver.received().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_of_an_old_url_does_not_make_the_new_one_fail() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    let time = Arc::new(Notify::new());
+    scene.receiver.answers([Reply::Later(time.clone(), 500)]);
+    scene.tell(EventType::KeyCreated).await;
+    let dispatching = scene.webhooks().start();
+    until("it is under way", async || scene.receiver.received().len() == 1).await;
+    let mut settings = scene.settings(&[]);
+    settings.url = EndpointUrl::parse(&scene.receiver.url("/new"), true).unwrap();
+    scene.edit(endpoint, scene.home, None, &settings).await.unwrap();
+    time.notify_one();
+    until("the failure is written down", async || {
+        scene.deliveries(endpoint).await[0].failures == 1
+    })
+    .await;
+    dispatching.stop().await;
+    let found = scene.webhooks().endpoint(scene.home.1, endpoint).await.unwrap();
+    let found = found.unwrap();
+    assert_eq!((found.disabled, found.failing_since), (None, None));
+    // What failed is tried again at the new one, whose own failure counts.
+    scene.receiver.always(Reply::Status(500));
+    scene.advance(6);
+    scene.send_due().await;
+    assert_eq!(scene.receiver.received()[1].line, "POST /new HTTP/1.1");
+    let found = scene.webhooks().endpoint(scene.home.1, endpoint).await.unwrap();
+    assert!(found.unwrap().failing_since.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

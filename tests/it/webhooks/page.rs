@@ -163,6 +163,19 @@ async fn a_secret_is_rotated_and_an_endpoint_switched_on_after_it_had_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_test_too_many_is_told() {
+    let scene = Scene::start().await;
+    let (endpoint, _) = scene.endpoint(&[]).await;
+    let browser = signed_in(&scene).await;
+    for _ in 0..10 {
+        scene.test(endpoint).await.unwrap();
+    }
+    let path = format!("/apps/{}/webhooks/{endpoint}", scene.home.1);
+    let page = act(&browser, &browser.get(&path).await, "/test", &[]).await;
+    says(&page, "10 tests of this endpoint wait already.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_meanwhile_is_not_overwritten() {
     let scene = Scene::start().await;
     let (endpoint, _) = scene.endpoint(&[]).await;

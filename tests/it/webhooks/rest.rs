@@ -277,6 +277,15 @@ async fn what_was_sent_is_listed_and_sent_again() {
         .await;
     assert_eq!(older["data"][0]["status"], 500);
     assert_eq!(older["next_cursor"], Value::Null);
+    // No more than ten tests wait.
+    for _ in 0..10 {
+        desk.call(Method::POST, &format!("{path}/test"), None)
+            .await
+            .is(202);
+    }
+    desk.call(Method::POST, &format!("{path}/test"), None)
+        .await
+        .refuses(409, "CONFLICT");
     // Nothing is sent to an endpoint that is off.
     desk.call(Method::PATCH, &path, Some(json!({"enabled": false})))
         .await
