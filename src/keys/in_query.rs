@@ -5,16 +5,15 @@ use std::{
     sync::{MutexGuard, PoisonError},
 };
 
-use diesel_async::AsyncPgConnection;
 use time::OffsetDateTime;
 
 use super::{ApiKey, KeyKind, Keys, Leak, RevokedBecause, revoke::revoke_in, store};
 use crate::{
-    accounts::{self, Role},
+    accounts,
     audit::{Action, Actor, By, Subject},
-    identity::{self, Letter, User},
+    identity::{self, Notification},
     revocation,
-    types::{ApiKeyId, ClientContext, Fault, UserId},
+    types::{AccountId, ApiKeyId, ClientContext, Fault, UserId},
 };
 
 /// One warning of a key in so many seconds is enough, however often it is sent.
@@ -86,7 +85,10 @@ impl Keys {
         let is_public = key.kind == KeyKind::Publishable;
         let revokes =
             self.config.keys.revoke_in_query && (!is_public || self.config.leaks.revoke_publishable);
-        let owners = self.owners_of(&mut transaction, &key).await?;
+        if !is_public || revokes {
+            let owners = accounts::admins_of(&mut transaction, &[key.account_id]).await?;
+            identity::notify(&mut transaction, &warnings(&owners, &key, path, revokes), now).await?;
+        }
         by.done(now, Action::KeyLeaked, Subject::ApiKey(id))
             .account(key.account_id)
             .detail("sent_in_query_of", path)
@@ -116,9 +118,7 @@ impl Keys {
         } else {
             transaction.commit().await?;
         }
-        if !is_public || revokes {
-            self.warn(&owners, &key, path, revokes);
-        }
+        self.mailer.send_notifications(&self.db);
         Ok(())
     }
 
@@ -137,35 +137,25 @@ impl Keys {
         }
         is_new
     }
+}
 
-    async fn owners_of(&self, connection: &mut AsyncPgConnection, key: &ApiKey) -> Result<Vec<User>, Fault> {
-        let owners: Vec<UserId> = accounts::members_of(connection, key.account_id)
-            .await?
-            .into_iter()
-            .filter(|member| member.role >= Role::Admin)
-            .map(|member| member.user_id)
-            .collect();
-        identity::users(connection, &owners).await
-    }
-
-    fn warn(&self, owners: &[User], key: &ApiKey, path: &str, revoked: bool) {
-        let done = if revoked {
-            "It has been revoked: make a new one."
-        } else {
-            "Rotate it, and send keys in the Authorization header alone."
-        };
-        for owner in owners {
-            self.mailer.send(Letter {
-                to: owner.email.clone(),
-                subject: format!("Your key {}… was sent in a URL", key.hint),
-                text: format!(
-                    "Hello {},\n\nyour key {}… ({}) was sent in the query of a URL, at {path}. URLs are kept in logs and \
-                     histories, so it must be taken as leaked.\n\n{done}\n",
-                    owner.name,
-                    key.hint,
-                    key.settings.name.as_str(),
-                ),
-            });
-        }
-    }
+/// What the owners of a key are told of it.
+fn warnings(owners: &[(AccountId, UserId)], key: &ApiKey, path: &str, revoked: bool) -> Vec<Notification> {
+    let done = if revoked {
+        "It has been revoked: make a new one."
+    } else {
+        "Rotate it, and send keys in the Authorization header alone."
+    };
+    let text = format!(
+        "Your key {}… ({}) was sent in the query of a URL, at {path}. URLs are kept in logs and histories, so it must be \
+         taken as leaked.\n\n{done}\n",
+        key.hint,
+        key.settings.name.as_str(),
+    );
+    let warning = |(_, owner): &(AccountId, UserId)| Notification {
+        to: *owner,
+        subject: format!("Your key {}… was sent in a URL", key.hint),
+        text: text.clone(),
+    };
+    owners.iter().map(warning).collect()
 }

@@ -14,7 +14,6 @@ use crate::{
 
 use super::{
     access_token,
-    alerts::Alerts,
     clients::{ClientCache, Throttle},
     live_tokens::LiveTokens,
     metadata::LastDocument,
@@ -37,7 +36,7 @@ pub struct Authority {
     pub request_log: RequestLog,
     /// The `iss` of everything this server says.
     pub issuer: Arc<str>,
-    pub(super) alerts: Alerts,
+    pub(super) mailer: Mailer,
     /// Failed authentications: of a client from one network, so that no stranger locks it out elsewhere, and of all from one.
     pub(super) client_failures: Throttle<(ClientId, IpAddr)>,
     pub(super) address_failures: Throttle<IpAddr>,
@@ -76,10 +75,7 @@ impl Authority {
             clients: ClientCache::new(db.clone(), revocations.clone()),
             request_log: RequestLog::start(db.clone(), config.oauth.request_log),
             issuer: config.issuer().into(),
-            alerts: Alerts {
-                db: db.clone(),
-                mailer,
-            },
+            mailer,
             client_failures: Throttle::new(config.limits.client_failures_per_minute),
             address_failures: Throttle::new(config.limits.address_failures_per_minute),
             parked: Throttle::new(config.limits.waiting_requests_per_minute),

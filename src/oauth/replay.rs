@@ -1,7 +1,7 @@
 //! A code or refresh token that was used is presented again: whoever has the copy must lose all that came of it.
 
 use super::{
-    Authority,
+    Authority, alerts,
     clients::Client,
     grants::{self, Grant, RevokedReason, Which},
     refusal,
@@ -63,6 +63,8 @@ pub(super) async fn revoke(
     .detail("presented", what)
     .write(&mut transaction)
     .await?;
+    let name = client.registration.name.as_str();
+    alerts::replayed(&mut transaction, grant.user_id, name, context, now).await?;
     authority
         .commit(
             transaction,
@@ -71,9 +73,6 @@ pub(super) async fn revoke(
         )
         .await?;
     tracing::warn!(grant = %grant.id, client = %client.id, user = %grant.user_id, what, "replay: the grant is revoked");
-    authority
-        .alerts
-        .replayed(grant.user_id, &client.registration.name, context)
-        .await;
+    authority.mailer.send_notifications(&authority.db);
     Ok(())
 }
