@@ -195,11 +195,13 @@ impl Connection {
                 break (head, length);
             }
         };
-        let text = std::str::from_utf8(&self.buffer[..head + length]).expect("UTF-8");
+        let (head, body) = self.buffer[..head + length].split_at(head);
+        let head = std::str::from_utf8(head).expect("ASCII");
         Answer {
-            status: text[9..12].parse().expect("a status"),
-            head: &text[..head],
-            body: &text[head..],
+            status: head[9..12].parse().expect("a status"),
+            head,
+            // A bare signature is none.
+            body: std::str::from_utf8(body).unwrap_or_default(),
         }
     }
 

@@ -84,13 +84,15 @@ pub struct Judgement {
     /// The key, where there is one that is not revoked.
     pub key: Option<Arc<LiveKey>>,
     pub result: Result<Standing, Refusal>,
+    at: OffsetDateTime,
     /// A revoked key is not found, but its owner sees in the usage that somebody still has it.
     revoked: Option<(ApiKeyId, AppId, AccountId)>,
 }
 
 impl Judgement {
-    fn refused(key: Option<Arc<LiveKey>>, refusal: Refusal) -> Self {
+    fn refused(at: OffsetDateTime, key: Option<Arc<LiveKey>>, refusal: Refusal) -> Self {
         Self {
+            at,
             key,
             result: Err(refusal),
             revoked: None,
@@ -136,20 +138,20 @@ impl Keys {
     async fn judgement(&self, presented: &str, wanted: Wanted<'_>) -> Result<Judgement, Fault> {
         let now = self.clock.now();
         if self.formats.read(presented).is_none() {
-            return Ok(Judgement::refused(None, Refusal::NotFound));
+            return Ok(Judgement::refused(now, None, Refusal::NotFound));
         }
         let key = match self.look_up(presented).await? {
             Found::Live(key) => key,
             Found::Revoked(revoked) => {
                 return Ok(Judgement {
                     revoked,
-                    ..Judgement::refused(None, Refusal::NotFound)
+                    ..Judgement::refused(now, None, Refusal::NotFound)
                 });
             }
-            Found::None => return Ok(Judgement::refused(None, Refusal::NotFound)),
+            Found::None => return Ok(Judgement::refused(now, None, Refusal::NotFound)),
         };
         if let Err(refusal) = key.suits(wanted, now) {
-            return Ok(Judgement::refused(Some(key), refusal));
+            return Ok(Judgement::refused(now, Some(key), refusal));
         }
         let limiter = self
             .limiter
@@ -176,6 +178,7 @@ impl Keys {
             }
         };
         Ok(Judgement {
+            at: now,
             key: Some(key),
             result,
             revoked: None,
@@ -196,7 +199,7 @@ impl Keys {
             key,
             app,
             account,
-            at: self.clock.now(),
+            at: judgement.at,
             scope: scope.map(Scope::as_str),
             outcome: judgement.outcome(),
             cost: wanted.cost,

@@ -11,7 +11,6 @@ use crate::{
     keys::Keys,
     leaks::Leaks,
     oauth::{self, Authority, ConsentsAndGrants, WaitingRequests},
-    types::{Clock, Entropy},
     web::{BasePath, BrowserSettings, FirstSecret, Parameters, TrustedProxies},
     webhooks::Webhooks,
 };
@@ -19,8 +18,6 @@ use crate::{
 /// What handlers find in the application's data: one copy for all workers.
 #[derive(Clone)]
 pub(super) struct SharedData {
-    clock: Data<Clock>,
-    entropy: Data<Entropy>,
     browser: Data<BrowserSettings>,
     proxies: Data<TrustedProxies>,
     health: Data<health::Health>,
@@ -43,8 +40,6 @@ impl SharedData {
         let pending: Arc<dyn PendingRequests> = Arc::new(WaitingRequests(services.authority.clone()));
         let held: Arc<dyn HeldByApps> = Arc::new(ConsentsAndGrants(services.authority.clone()));
         Self {
-            clock: Data::new(services.clock.clone()),
-            entropy: Data::new(services.entropy.clone()),
             browser: Data::new(BrowserSettings {
                 keyring: services.keyring.clone(),
                 entropy: services.entropy.clone(),
@@ -73,8 +68,6 @@ impl SharedData {
     pub(super) fn configure(&self, routes: &mut ServiceConfig) {
         routes
             .app_data(PayloadConfig::new(Parameters::LARGEST_BODY))
-            .app_data(self.clock.clone())
-            .app_data(self.entropy.clone())
             .app_data(self.browser.clone())
             .app_data(self.proxies.clone())
             .app_data(self.health.clone())

@@ -13,7 +13,7 @@ use actix_web::{
 use tracing::Instrument as _;
 
 use super::{
-    Browser, BrowserSettings, News,
+    BasePath, Browser, BrowserSettings, News,
     browser::FreshCookie,
     news,
     request::{RequestId, within_request},
@@ -50,18 +50,17 @@ pub async fn around(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
-    let id = match (
-        request.app_data::<Data<Clock>>(),
-        request.app_data::<Data<Entropy>>(),
-    ) {
-        (Some(clock), Some(entropy)) => RequestId::new(clock, entropy),
-        _ => RequestId::new(&Clock::system(), &Entropy::system()),
-    };
+    let settings = request.app_data::<Data<BrowserSettings>>().cloned();
+    let (id, base) = settings.as_ref().map_or_else(
+        || {
+            (
+                RequestId::new(&Clock::system(), &Entropy::system()),
+                BasePath::default(),
+            )
+        },
+        |own| (RequestId::new(&own.clock, &own.entropy), own.base.clone()),
+    );
     request.extensions_mut().insert(id.clone());
-    let base = request
-        .app_data::<Data<BrowserSettings>>()
-        .map(|settings| settings.base.clone())
-        .unwrap_or_default();
     if let Some(uri) = base.strip(request.uri()) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
@@ -90,7 +89,9 @@ pub async fn around(
     if let Some(FreshCookie(cookie)) = fresh {
         let _ = response.response_mut().add_cookie(&cookie);
     }
-    keep_news(&mut response);
+    if let Some(settings) = settings {
+        keep_news(&mut response, &settings);
+    }
     let form_action = response.response().extensions().get::<FormAction>().cloned();
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
@@ -102,14 +103,11 @@ pub async fn around(
 
 /// Keeps what an act has to say until a page has said it; but nothing of what another site had the browser send, who may
 /// be signed in for all that was seen of them.
-fn keep_news<B>(response: &mut ServiceResponse<B>) {
-    let Some(settings) = response.request().app_data::<Data<BrowserSettings>>().cloned() else {
-        return;
-    };
+fn keep_news<B>(response: &mut ServiceResponse<B>, settings: &BrowserSettings) {
     let fresh = response.response().extensions().get::<News>().copied();
     let cookie = match fresh {
         Some(_) if is_unknown(response.request()) => return,
-        Some(news) => news.cookie(&settings),
+        Some(news) => news.cookie(settings),
         None if is_page(response.headers()) && settings.news(response.request()).is_some() => {
             settings.cookie(news::COOKIE, "", Duration::ZERO)
         }

@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     marker::PhantomData,
     ops::Deref,
+    rc::Rc,
     sync::{Arc, LazyLock},
     time::Instant,
 };
@@ -83,7 +84,7 @@ enum Who {
 pub(super) struct Caller {
     who: Who,
     operator: bool,
-    pub(super) context: ClientContext,
+    pub(super) context: Rc<ClientContext>,
     pub(super) keys: Data<Keys>,
     pub(super) authority: Data<Authority>,
 }
@@ -232,7 +233,7 @@ async fn caller(
 ) -> Result<Caller, ApiError> {
     let keys: Data<Keys> = data(request)?;
     let authority: Data<Authority> = data(request)?;
-    let context = context(request)?;
+    let context = Rc::new(context(request)?);
     if let Some(key) = key_in_query(&keys, request.query_string()) {
         let path = keys.formats.before_keys(request.path());
         keys.sent_in_query(&key, path, &context).await?;
@@ -357,7 +358,7 @@ async fn by_session(
 pub(super) struct Judged {
     pub(super) judgement: Judgement,
     pub(super) required: &'static ScopeSet,
-    pub(super) context: ClientContext,
+    pub(super) context: Rc<ClientContext>,
 }
 
 /// Counts each request for the owner of the key that it came with, and tells the caller how its limits stand.
