@@ -72,7 +72,7 @@ impl Formats {
         let sound =
             rest.len() == beginning.body + CHECKSUM && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let (before, sum) = text.split_at_checked(text.len().checked_sub(CHECKSUM)?)?;
-        (sound && checksum(before) == sum).then_some(&beginning.reading)
+        (sound && checksum(before) == sum.as_bytes()).then_some(&beginning.reading)
     }
 
     /// Whether it begins as a key does: what a person pasted, or cut off, was meant for one.
@@ -129,12 +129,24 @@ pub fn compose(family: &Family, kind: KeyKind, environment: Environment, body: &
     text.push_str(&base62(used, usize::from(family.body)));
     let hint = text.chars().take(shown).collect();
     let sum = checksum(&text);
-    text.push_str(&sum);
+    text.extend(sum.map(char::from));
     (Token::from(text), hint)
 }
 
-fn checksum(before: &str) -> String {
-    base62(&crc32fast::hash(before.as_bytes()).to_be_bytes(), CHECKSUM)
+/// In digits of base 62.
+fn checksum(before: &str) -> [u8; CHECKSUM] {
+    let mut rest = crc32fast::hash(before.as_bytes());
+    let mut digits = [b'0'; CHECKSUM];
+    for digit in digits.iter_mut().rev() {
+        *digit = digit_of(rest % 62);
+        rest /= 62;
+    }
+    digits
+}
+
+fn digit_of(value: u32) -> u8 {
+    let place = usize::try_from(value).unwrap_or_default();
+    DIGITS.get(place).copied().unwrap_or(b'0')
 }
 
 /// A number, its first byte the greatest, in so many digits of base 62, with zeros before it.
@@ -148,8 +160,7 @@ fn base62(number: &[u8], length: usize) -> String {
             *byte = u8::try_from(value / 62).unwrap_or(u8::MAX);
             remainder = value % 62;
         }
-        let place = usize::try_from(remainder).unwrap_or_default();
-        *digit = DIGITS.get(place).copied().unwrap_or(b'0');
+        *digit = digit_of(remainder);
     }
     String::from_utf8(digits).unwrap_or_default()
 }
@@ -193,7 +204,10 @@ mod tests {
         let greatest = base62(&[255; 32], 44);
         assert!(greatest.starts_with('0') && !greatest.starts_with("00"));
         // Those of GitHub's published example: CRC-32 of "123456789" is CBF43926.
-        assert_eq!(checksum("123456789"), base62(&0xCBF4_3926_u32.to_be_bytes(), 6));
+        assert_eq!(
+            checksum("123456789"),
+            base62(&0xCBF4_3926_u32.to_be_bytes(), 6).as_bytes()
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod failure;
 mod news;
 pub mod page;
 mod parameters;
+mod patience;
 mod request;
 mod user_agent;
 
@@ -19,5 +20,6 @@ pub use browser::{Browser, BrowserSettings};
 pub use failure::{Failure, html, html_with, page_above, see_other, wait_in_words, whole_seconds};
 pub use news::News;
 pub use parameters::{Form, Parameters, Query, Repeated, Unreadable, form_decoded};
+pub use patience::in_time;
 pub use request::{RequestContext, TrustedProxies, current_request_id};
 pub use user_agent::browser_in_words;

@@ -1,6 +1,6 @@
 //! Parameters as OAuth and forms send them (`application/x-www-form-urlencoded`), read strictly.
 
-use std::{collections::HashSet, fmt, time::Duration};
+use std::{collections::HashSet, fmt};
 
 use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest,
@@ -8,7 +8,8 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::{StreamExt as _, future::LocalBoxFuture};
-use tokio::time::timeout;
+
+use super::in_time;
 
 /// Name and value pairs, in the order in which they came. Values without content count as not sent
 /// (RFC 6749 §3.1).
@@ -190,7 +191,7 @@ impl FromRequest for Form {
             if !is_form {
                 return Ok(Self(Err(Unreadable::ContentType)));
             }
-            let body = timeout(PATIENCE, read_body(&mut payload)).await;
+            let body = in_time(read_body(&mut payload)).await;
             Ok(Self(
                 body.unwrap_or(Err(Unreadable::CutOff))
                     .and_then(|body| Parameters::parse(&body)),
@@ -198,9 +199,6 @@ impl FromRequest for Form {
         })
     }
 }
-
-/// How long a body may take to come: a client that sends a byte now and then holds a connection for no longer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn read_body(payload: &mut Payload) -> Result<BytesMut, Unreadable> {
     let mut body = BytesMut::new();

@@ -8,24 +8,22 @@ use std::{
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, http::header, web::BytesMut};
 use futures_util::{StreamExt as _, future::LocalBoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::time::{Duration, timeout};
 
 use super::answer::ApiError;
 use crate::{
     crypto,
     keys::Once,
     types::Fault,
-    web::{Parameters, Unreadable},
+    web::{Parameters, Unreadable, in_time},
 };
 
-/// A body of JSON of up to so many bytes, read strictly; and a digest of it.
+/// A body of JSON of up to so many bytes, read strictly; and as it came.
 pub(super) struct Body<T, const LARGEST: usize = USUALLY_LARGEST> {
     pub(super) value: T,
-    digest: [u8; 32],
+    bytes: BytesMut,
 }
 
 const USUALLY_LARGEST: usize = 64 * 1024;
-const PATIENCE: Duration = Duration::from_secs(30);
 
 impl<T: DeserializeOwned + 'static, const LARGEST: usize> FromRequest for Body<T, LARGEST> {
     type Error = ApiError;
@@ -38,16 +36,16 @@ impl<T: DeserializeOwned + 'static, const LARGEST: usize> FromRequest for Body<T
             if !is_json {
                 return Err(ApiError::NotJson);
             }
-            Self::of(&whole(&mut payload, LARGEST).await?)
+            Self::of(whole(&mut payload, LARGEST).await?)
         })
     }
 }
 
 impl<T: DeserializeOwned, const LARGEST: usize> Body<T, LARGEST> {
-    fn of(bytes: &[u8]) -> Result<Self, ApiError> {
+    fn of(bytes: BytesMut) -> Result<Self, ApiError> {
         Ok(Self {
-            value: parse(bytes)?,
-            digest: crypto::digest(bytes),
+            value: parse(&bytes)?,
+            bytes,
         })
     }
 }
@@ -69,9 +67,7 @@ pub(super) async fn whole_in_place<P>(
     largest: usize,
     place: impl Fn() -> Result<P, Fault>,
 ) -> Result<(BytesMut, Option<P>), ApiError> {
-    timeout(PATIENCE, read(payload, largest, place))
-        .await
-        .map_err(|_late| cut_off())?
+    in_time(read(payload, largest, place)).await.ok_or_else(cut_off)?
 }
 
 /// Reads JSON, and quotes nothing of it where it is wrong.
@@ -144,14 +140,13 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeBody<T> {
             // No header says so for certain: with HTTP/2 a body comes without a length (RFC 9113 §8.1.1).
             let bytes = whole(&mut payload, USUALLY_LARGEST).await?;
             if bytes.is_empty() {
-                let digest = crypto::digest(b"");
                 let value = T::default();
-                return Ok(Self(Body { value, digest }));
+                return Ok(Self(Body { value, bytes }));
             }
             if !is_json {
                 return Err(ApiError::NotJson);
             }
-            Body::of(&bytes).map(Self)
+            Body::of(bytes).map(Self)
         })
     }
 }
@@ -176,10 +171,11 @@ pub(super) fn once<T>(
         ));
     }
     // The same key on another path, or with another body, is another request.
+    let body = crypto::digest(&body.bytes);
     let asked = [
         request.method().as_str().as_bytes(),
         request.path().as_bytes(),
-        body.digest.as_slice(),
+        body.as_slice(),
     ]
     .join(&0);
     Ok(Some(Once {
