@@ -221,7 +221,7 @@ async fn postgres(program: &str, arguments: &[&str]) {
         .unwrap_or_else(|| program.into());
     let output = tokio::process::Command::new(path)
         .args(arguments)
-        .env("PGOPTIONS", "-c deadlock_timeout=1h")
+        .env("PGOPTIONS", "-c deadlock_timeout=10s")
         .output()
         .await
         .unwrap();
