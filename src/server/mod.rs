@@ -127,11 +127,11 @@ impl Server {
             .transpose()
             .map_err(at_fault)?;
 
-        let data = routes::SharedData::new(services);
+        let services = services.clone();
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(Data::new(WorkerMetrics::new(http_metrics.clone())))
-                .configure(|routes| data.configure(routes))
+                .configure(|routes| routes::configure(&services, routes))
                 .default_service(fallback::service())
                 .wrap(from_fn(measure))
                 .wrap(from_fn(around))

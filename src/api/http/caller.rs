@@ -263,13 +263,15 @@ async fn caller(
         };
         let judgement = keys.judge(credential, wanted).await?;
         let key = judgement.key.clone();
-        let result = judgement.result.clone();
+        let refusal = judgement.result.as_ref().err().cloned();
         request.extensions_mut().insert(Judged {
             judgement,
             required,
             context: context.clone(),
         });
-        result?;
+        if let Some(refusal) = refusal {
+            return Err(refusal.into());
+        }
         return Ok(Caller {
             who: Who::Key(key.ok_or(ApiError::InvalidCredential)?),
             operator: false,
