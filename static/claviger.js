@@ -33,6 +33,17 @@ for (const button of document.querySelectorAll("button[data-reveal]")) {
   input.form?.addEventListener("submit", () => { input.type = "password"; });
 }
 
+// The answer to these may show a value this one time: a second click would ask again, and take that answer's place.
+for (const form of document.querySelectorAll("form:has([name=form_id]), form[data-once]")) {
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault();
+    sent = true;
+  });
+  // Whoever comes back to the page may send it again.
+  window.addEventListener("pageshow", () => { sent = false; });
+}
+
 // Times are written in UTC; pointing at one shows it in the reader's own zone, and the foot says which that is.
 for (const time of document.querySelectorAll("time[datetime]")) {
   const moment = new Date(time.dateTime);

@@ -153,6 +153,12 @@ impl Tiers {
         tier.copied().unwrap_or_default()
     }
 
+    /// Whether the configuration names it.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

@@ -194,7 +194,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    Owner = "revoked", "Revoked by a member of the account";
+    Owner = "revoked", "Revoked by hand";
     Retired = "retired", "Retired after it was rotated";
     Leaked = "leaked", "Found where it should not be";
     InQuery = "sent_in_query", "Sent in the query of a URL";

@@ -23,6 +23,22 @@ impl Keys {
         once: Option<&Once>,
         asker: Asker<'_>,
     ) -> Result<Made, KeyError> {
+        self.regenerate_seen(id, None, once, asker).await
+    }
+
+    /// The same of a key that the asker has looked at. `version` is that of the key which they saw, if they say: a request
+    /// that comes again when it is no longer known to have come before must not end the value that it made.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeyError`].
+    pub async fn regenerate_seen(
+        &self,
+        id: ApiKeyId,
+        version: Option<&str>,
+        once: Option<&Once>,
+        asker: Asker<'_>,
+    ) -> Result<Made, KeyError> {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
         let seed = match self.enter(&mut transaction, once, &id.to_string()).await? {
@@ -32,6 +48,9 @@ impl Keys {
         let was = self.held(&mut transaction, id, &asker).await?;
         if let Some(successor) = was.successor_id {
             return Err(KeyError::Rotated(successor));
+        }
+        if version.is_some_and(|version| version != was.version()) {
+            return Err(KeyError::Changed);
         }
         let family = self.family(&was.family)?;
         let body = self.body(&seed)?;

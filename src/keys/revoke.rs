@@ -25,8 +25,7 @@ impl Keys {
     ///
     /// See [`KeyError`].
     pub async fn revoke(&self, id: ApiKeyId, asker: Asker<'_>) -> Result<ApiKey, KeyError> {
-        self.take_back(id, RevokedBecause::Owner, asker, |_, _| Ok(()))
-            .await
+        self.take_back(id, RevokedBecause::Owner, asker, |_| Ok(())).await
     }
 
     /// Revokes a key that was rotated, when nothing uses it any more, or by `force`.
@@ -42,10 +41,10 @@ impl Keys {
                 .usage
                 .was_used(&mut *self.db.connection().await?, id, since)
                 .await?;
-        self.take_back(id, RevokedBecause::Retired, asker, |key, _| {
+        self.take_back(id, RevokedBecause::Retired, asker, |key| {
             if key.successor_id.is_none() {
                 Err(KeyError::NotRotated)
-            } else if still_used {
+            } else if still_used && key.revoked.is_none() {
                 Err(KeyError::InUse)
             } else {
                 Ok(())
@@ -59,7 +58,7 @@ impl Keys {
         id: ApiKeyId,
         reason: RevokedBecause,
         asker: Asker<'_>,
-        may: impl FnOnce(&ApiKey, OffsetDateTime) -> Result<(), KeyError>,
+        may: impl FnOnce(&ApiKey) -> Result<(), KeyError>,
     ) -> Result<ApiKey, KeyError> {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
@@ -68,11 +67,11 @@ impl Keys {
             .ok_or(KeyError::NotFound)?;
         let app = key.app_id.ok_or(KeyError::NotFound)?;
         permit(&mut transaction, &asker, app, Some(Permission::WriteKeys)).await?;
+        may(&key)?;
         if key.revoked.is_some() {
             self.settle_others(transaction).await?;
             return Ok(key);
         }
-        may(&key, now)?;
         revoke_in(
             &mut transaction,
             (&self.clock, &self.entropy),

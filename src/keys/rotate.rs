@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use time::OffsetDateTime;
 
 use super::{
     ApiKey, Asker, KeyError, Keys, Made, Once,
@@ -31,6 +32,18 @@ pub enum Overlap {
 impl Overlap {
     /// The longest that a request may ask for.
     pub const LONGEST: Duration = Duration::from_hours(72);
+
+    /// When a key ends that is rotated `now`, and was to end at `own`.
+    #[must_use]
+    pub fn end(self, own: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        match self {
+            Self::For(length) => {
+                let end = now + length;
+                Some(own.map_or(end, |own| own.min(end)))
+            }
+            Self::UntilRetired => own,
+        }
+    }
 }
 
 impl Keys {
@@ -95,13 +108,7 @@ impl Keys {
         if !store::insert(&mut transaction, &key, &asker.name()).await? {
             return Err(KeyError::Again);
         }
-        let ends_at = match overlap {
-            Overlap::For(length) => {
-                let end = now + length;
-                Some(was.settings.expires_at.map_or(end, |own| own.min(end)))
-            }
-            Overlap::UntilRetired => was.settings.expires_at,
-        };
+        let ends_at = overlap.end(was.settings.expires_at, now);
         store::succeed(
             &mut transaction,
             &was,
@@ -122,7 +129,7 @@ impl Keys {
             .detail("name", was.settings.name.as_str())
             .detail("hint", was.hint.as_str())
             .detail("successor", successor_id.to_string())
-            .detail("ends_at", ends_at.map(time::OffsetDateTime::unix_timestamp))
+            .detail("ends_at", ends_at.map(OffsetDateTime::unix_timestamp))
             .write(&mut transaction)
             .await?;
         let mut rotated = was;

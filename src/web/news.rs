@@ -70,7 +70,6 @@ news! {
     HandedOver: Success, "The account has its new owner. You are an admin now.";
     RoleChanged: Success, "The new role is in force.";
     MemberRemoved: Success, "That person is not a member any more.";
-    MemberAlready: Danger, "That person is a member already.";
     NoMember: Danger, "That person was gone already.";
     LastOwner: Danger, "An account has at least one owner. Make somebody else an owner first.";
     PersonalOwner: Danger, "A personal account has its person as its one owner.";
@@ -82,8 +81,8 @@ news! {
     ClientDeleted: Success, "The client is gone.";
     VouchedFor: Success, "Saved: what you said of the client is in force.";
     KeySaved: Success, "The settings are saved and in force everywhere.";
-    KeyOvertaken: Danger, "Somebody changed this key while the page was open. Nothing was saved: look at it as it is now.";
-    KeyShownAlready: Success, "That was done already, and once. The key was shown then; it cannot be shown again.";
+    KeyOvertaken: Danger, "The key was changed after that page was opened, so nothing was done: look at it as it is now.";
+    KeyShownAlready: Warning, "That was done already, and once. The key was shown then; it cannot be shown again. If you have not seen it, regenerate it.";
     KeyRotatedAlready: Danger, "The key was rotated already: this is its successor.";
     KeyNotRotated: Danger, "The key was not rotated, so there is nothing to retire it for. Revoke it instead.";
     KeyRetired: Success, "The old key is retired: it is refused everywhere.";
@@ -98,7 +97,7 @@ news! {
     LastSecret: Danger, "That is the client’s only secret. Add another one first.";
     ManySecrets: Danger, "A client has at most 5 secrets. Revoke one first.";
     NoSecret: Danger, "That secret was gone already.";
-    DoneAlready: Success, "That was done already, and once. Its secret was shown then; it cannot be shown again.";
+    DoneAlready: Warning, "That was done already, and once. Its secret was shown then; it cannot be shown again. If you have not seen it, make another.";
     WebhookSaved: Success, "The endpoint is changed. What waits for it goes where it is now.";
     WebhookOff: Success, "The endpoint is switched off: nothing more is sent to it.";
     WebhookOn: Success, "The endpoint is switched on: it is told of what happens from now on.";

@@ -164,7 +164,7 @@ async function keys(walk) {
   await walk.link('Revoke…');
   await walk.look('key-revoke');
   await walk.button('Revoke the key');
-  await walk.says('Revoked by a member of the account');
+  await walk.says('Revoked by hand');
   await walk.look('key-revoked');
   assert.equal(await status(successor), 401);
 

@@ -2,6 +2,7 @@
 //
 //   node samples.mjs DIR [--screenshots DIR]      where `tests/it/pages.rs` wrote them, with their static files
 
+import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { basename, extname, join } from 'node:path';
@@ -45,6 +46,53 @@ for (const [width, scheme] of [[375, 'dark'], [1280, 'light']]) {
       visit.complaints.length = 0;
     }
     if (wrong.length > 0) throw new Error(`${wrong.length} are not in order\n${wrong.join('\n')}`);
+  };
+}
+
+for (const [name, button] of [
+  ['new-key', 'Make the key'],
+  ['key-question', 'Make the successor'],
+  ['home-new', 'Reveal it'],
+  ['new-client', 'Register the client'],
+  ['client', 'Add a secret'],
+]) {
+  steps[`${name}: a double click sends the form once, and whoever comes back sends it again`] = async () => {
+    const { page } = await Visit.begin(browser, { width: 1280, scheme: 'light' });
+    await page.goto(`${origin}/${name}.html`);
+    // Counts what would be sent, and stays on the page.
+    await page.evaluate(() => {
+      globalThis.sent = 0;
+      globalThis.addEventListener('submit', (event) => {
+        if (!event.defaultPrevented) globalThis.sent += 1;
+        event.preventDefault();
+      });
+    });
+    const send = page.getByRole('button', { name: button });
+    const form = page.locator('form', { has: send });
+    for (const field of await form.locator(':is(input, textarea)[required]').all()) await field.fill('x');
+    await send.dblclick();
+    assert.equal(await page.evaluate(() => globalThis.sent), 1);
+    await page.evaluate(() => globalThis.dispatchEvent(new Event('pageshow')));
+    await send.dblclick();
+    assert.equal(await page.evaluate(() => globalThis.sent), 2);
+    await page.context().close();
+  };
+}
+
+for (const width of [375, 1280]) {
+  steps[`the reference begins with its text at ${width} px`] = async () => {
+    const { page } = await Visit.begin(browser, { width, scheme: 'light', javaScriptEnabled: false });
+    await page.goto(`${origin}/docs.html`);
+    const { y } = await page.getByRole('heading', { level: 1 }).boundingBox();
+    assert.ok(y < 200, `the heading is ${y} px down`);
+    const operation = page.getByRole('navigation').getByRole('link', { name: '/v1/keys/verify' });
+    if (width < 960) {
+      assert.ok(!(await operation.isVisible()));
+      await page.getByText('Contents').click();
+    }
+    await operation.click();
+    assert.ok(page.url().includes('docs.html#'));
+    await page.context().close();
   };
 }
 

@@ -234,11 +234,16 @@ async fn userinfo(app: &TestApp, tokens: &Value) -> StatusCode {
 
 /// Says something to the database as its owner, and how many rows that touched.
 pub async fn execute(app: &TestApp, sql: &str) -> u64 {
+    connect(app).await.execute(sql, &[]).await.unwrap()
+}
+
+/// A connection to the database, as its owner.
+async fn connect(app: &TestApp) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(&app.database.owner_url, NoTls)
         .await
         .unwrap();
     tokio::spawn(connection);
-    client.execute(sql, &[]).await.unwrap()
+    client
 }
 
 /// Makes somebody a member of another's personal account.

@@ -141,11 +141,10 @@ async fn page(at: &AtAccount) -> Result<views::AccountPage, Failure> {
 fn refused(at: &AtAccount, error: MemberError) -> Result<HttpResponse, Failure> {
     let news = match error {
         MemberError::NotFound => return Err(Failure::NotFound),
-        MemberError::Forbidden | MemberError::TooMany(_) | MemberError::Again => {
+        MemberError::Forbidden | MemberError::TooMany(_) | MemberError::Again | MemberError::Already => {
             return Err(Failure::Forbidden);
         }
         MemberError::NoMember => News::NoMember,
-        MemberError::Already => News::MemberAlready,
         MemberError::NoInvitation => News::NoInvitation,
         MemberError::LastOwner => News::LastOwner,
         MemberError::PersonalOwner => News::PersonalOwner,

@@ -50,7 +50,7 @@ impl KeyShown {
     }
 }
 
-/// Before something is done to a key: `/rotate` (`overlap`), `/retire` (`force`), `/regenerate`, `/revoke`.
+/// Before something is done to a key: `/rotate` (`overlap`), `/retire` (`force`), `/regenerate` (`version`), `/revoke`.
 #[derive(Template)]
 #[template(path = "dashboard/key_question.html")]
 pub struct KeyQuestion {
@@ -72,6 +72,8 @@ pub struct KeyQuestion {
     pub danger: bool,
     /// Goes with a form that makes a value, so that it makes one however often it is sent.
     pub form_id: Option<String>,
+    /// Of the key that the reader sees, where it must still be that one.
+    pub version: Option<String>,
     /// How long the old key lives on.
     pub overlaps: Vec<Choice>,
     pub overlap_error: Option<String>,
@@ -99,6 +101,7 @@ impl KeyQuestion {
             button: "Make the successor".to_owned(),
             danger: false,
             form_id: Some("sample-form-id".to_owned()),
+            version: None,
             overlaps: vec![
                 Choice::new("0", "Ends at once", false),
                 Choice::new("86400", "Lives on for 24 hours", true),

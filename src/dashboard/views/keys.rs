@@ -177,9 +177,8 @@ pub struct KeyPage {
     pub usage: String,
     pub requests: Vec<KeyRequestRow>,
     pub settings: Option<KeySettings>,
-    pub can_write: bool,
     pub can_revoke: bool,
-    /// Whether it can be rotated: once.
+    /// Whether it can have a successor or a new value: not once it has a successor.
     pub can_rotate: bool,
 }
 
@@ -235,7 +234,6 @@ impl KeyPage {
                 form: KeyForm::sample(),
                 version: "sample-version".to_owned(),
             }),
-            can_write: true,
             can_revoke: true,
             can_rotate: true,
         }
@@ -302,7 +300,6 @@ impl KeyPage {
         });
         page.limits.clear();
         page.settings = None;
-        page.can_write = false;
         page.can_revoke = false;
         page.can_rotate = false;
         page
@@ -322,7 +319,6 @@ impl KeyPage {
     pub fn sample_viewer() -> Self {
         let mut page = Self::sample_rotated();
         page.settings = None;
-        page.can_write = false;
         page.can_revoke = false;
         for rotation in &mut page.rotations {
             rotation.retire = None;

@@ -1,9 +1,11 @@
 //! What was counted, as a file for spreadsheets (RFC 4180).
 
+use std::collections::HashMap;
+
 use time::format_description::well_known::Rfc3339;
 
 use super::{KeyName, Line};
-use crate::types::Fault;
+use crate::types::{ApiKeyId, Fault};
 
 /// Lines of one file.
 pub const LINES: usize = 100_000;
@@ -15,13 +17,13 @@ pub const LINES: usize = 100_000;
 /// If a time has no form.
 pub fn csv(lines: &[Line], names: &[KeyName]) -> Result<String, Fault> {
     let mut text = "time,app_id,key_id,key,scope,outcome,requests,cost\r\n".to_owned();
+    let names: HashMap<ApiKeyId, &str> = names.iter().map(|key| (key.id, key.name.as_str())).collect();
     for line in lines {
-        let name = names.iter().find(|key| key.id == line.key);
         let fields = [
             line.at.format(&Rfc3339).map_err(Fault::internal)?,
             line.app.to_string(),
             line.key.to_string(),
-            field(name.map_or("", |key| key.name.as_str())),
+            field(names.get(&line.key).copied().unwrap_or_default()),
             field(&line.scope),
             line.outcome.name().to_owned(),
             line.count.requests.to_string(),

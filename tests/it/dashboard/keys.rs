@@ -11,7 +11,11 @@ use claviger::{
 };
 
 use super::*;
-use crate::keys::{add_scope, grant};
+use crate::{
+    identity::number,
+    keys::{add_scope, grant},
+    support::wait::until,
+};
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -5,6 +5,18 @@ use futures_util::future::join_all;
 use super::*;
 
 #[tokio::test]
+async fn whoever_has_two_accounts_and_no_app_finds_the_way_to_a_first_one() {
+    let app = TestApp::start().await;
+    let (_, ada) = person(&app, "ada@example.com", false).await;
+    new_team(&ada, "Marsh").await;
+    execute(&app, "DELETE FROM apps").await;
+    let home = ada.get("/apps").await;
+    assert!(home.text().contains("No apps yet"), "{}", home.text());
+    let page = ada.get(&home.link("/apps/new")).await;
+    assert_eq!(page.heading(), "New app");
+}
+
+#[tokio::test]
 async fn a_form_that_is_sent_twice_opens_one_team_and_a_person_owns_so_many() {
     let app = TestApp::with(|config| config.limits.teams_per_person = 2).await;
     let (_, ada) = person(&app, "ada@example.com", false).await;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, http::StatusCode};
+use time::OffsetDateTime;
 
 use super::{
     super::{
@@ -19,7 +20,10 @@ use crate::{
         usage::{Of, Span, series},
     },
     types::ApiKeyId,
-    web::{Failure, News, html, html_with, page::Choice},
+    web::{
+        Failure, News, html, html_with,
+        page::{Choice, Moment},
+    },
 };
 
 const NEVER: &str = "never";
@@ -78,6 +82,7 @@ fn question(at: &AtKey, act: &'static str) -> Result<views::KeyQuestion, Failure
         button: String::new(),
         danger: true,
         form_id: None,
+        version: None,
         overlaps: Vec::new(),
         overlap_error: None,
         force: false,
@@ -125,6 +130,19 @@ pub(in super::super) async fn ask_to_rotate(view: KeyView<ToWriteKeys>) -> Resul
     }
 }
 
+/// What is said of both keys when the successor is shown.
+fn successor_lead(at: &AtKey, overlap: Option<Overlap>, now: OffsetDateTime) -> String {
+    let usual = Overlap::For(at.keys.config.keys.rotation_overlap.duration());
+    match overlap.unwrap_or(usual).end(at.key.settings.expires_at, now) {
+        None => "It can be used at once. The old key lives on until you retire it.".to_owned(),
+        Some(end) if end <= now => "It can be used at once. The old key has ended.".to_owned(),
+        Some(end) => format!(
+            "It can be used at once. The old key lives on until {}.",
+            Moment::from(end)
+        ),
+    }
+}
+
 /// `POST /apps/{app}/keys/{key}/rotate`
 pub(in super::super) async fn rotate(act: KeyAct<ToWriteKeys>) -> Result<HttpResponse, Failure> {
     let (keys, typed) = (&act.keys, act.form.text("overlap"));
@@ -142,18 +160,13 @@ pub(in super::super) async fn rotate(act: KeyAct<ToWriteKeys>) -> Result<HttpRes
     {
         Ok(made) => {
             let title = format!("{} has a successor", act.key.settings.name.as_str());
-            let lead = match overlap {
-                Some(Overlap::For(Duration::ZERO)) => "The old key has ended.",
-                Some(_) | None => {
-                    "It can be used at once. The old key lives on until you have put this one in its place."
-                }
-            };
+            let lead = successor_lead(&act, overlap, made.key.created_at);
             shown(
                 (&act.visitor, &act.authority),
                 act.seen.app_ref(),
                 made,
                 title,
-                lead,
+                &lead,
             )
         }
         Err(KeyError::Rotated(known)) if known == successor => {
@@ -212,7 +225,7 @@ pub(in super::super) async fn retire(act: KeyAct<ToGovernKeys>) -> Result<HttpRe
     let force = act.form.text("force") == "true";
     match act.keys.retire(act.key.id, force, act.asker()).await {
         Ok(_) => Ok(act.back(News::KeyRetired)),
-        Err(KeyError::NotRotated) => Ok(act.back(News::KeyNotRotated)),
+        Err(KeyError::NotRotated) => Ok(too_late(&act).unwrap_or_else(|| act.back(News::KeyNotRotated))),
         Err(KeyError::InUse) => {
             let page = views::KeyQuestion {
                 problem: Some(
@@ -234,6 +247,9 @@ pub(in super::super) async fn ask_to_regenerate(view: KeyView<ToWriteKeys>) -> R
     if let Some(answer) = too_late(&view) {
         return Ok(answer);
     }
+    if let Some(successor) = view.key.successor_id {
+        return Ok(News::KeyRotatedAlready.on(&view.path_of(successor)));
+    }
     html(&views::KeyQuestion {
         title: format!("Regenerate {}?", view.key.settings.name.as_str()),
         consequences: sentences(&[
@@ -243,6 +259,7 @@ pub(in super::super) async fn ask_to_regenerate(view: KeyView<ToWriteKeys>) -> R
         ]),
         button: "Give it a new value".to_owned(),
         form_id: form_id(&view)?,
+        version: Some(view.key.version()),
         ..question(&view, "regenerate")?
     })
 }
@@ -250,13 +267,18 @@ pub(in super::super) async fn ask_to_regenerate(view: KeyView<ToWriteKeys>) -> R
 /// `POST /apps/{app}/keys/{key}/regenerate`
 pub(in super::super) async fn regenerate(act: KeyAct<ToWriteKeys>) -> Result<HttpResponse, Failure> {
     let key = act.key.id;
+    let version = Some(act.form.text("version")).filter(|version| !version.is_empty());
     // A form that is sent twice must not end the value that its first answer shows.
     let once = act.visitor.id_in(&act.form).map(|id| Once {
         caller: act.seen.user.to_string(),
         key: format!("form {id}"),
         digest: crypto::digest(format!("regenerate {key}").as_bytes()),
     });
-    match act.keys.regenerate(key, once.as_ref(), act.asker()).await {
+    match act
+        .keys
+        .regenerate_seen(key, version, once.as_ref(), act.asker())
+        .await
+    {
         Ok(made) if made.again => Ok(act.back(News::KeyShownAlready)),
         Ok(made) => {
             let title = format!("{} has a new value", act.key.settings.name.as_str());
@@ -269,6 +291,8 @@ pub(in super::super) async fn regenerate(act: KeyAct<ToWriteKeys>) -> Result<Htt
                 lead,
             )
         }
+        Err(KeyError::Rotated(successor)) => Ok(News::KeyRotatedAlready.on(&act.path_of(successor))),
+        Err(KeyError::Changed) => Ok(act.back(News::KeyOvertaken)),
         Err(KeyError::Over(_)) => Ok(act.back(News::KeyOver)),
         Err(error) => Err(refused(error)),
     }

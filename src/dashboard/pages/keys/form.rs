@@ -196,7 +196,11 @@ pub(super) fn mark(page: &mut KeyForm, field: &str, problem: &str) -> bool {
     let words = words::sentence(problem);
     match field {
         "scopes" => page.scopes_error = Some(words),
+        "per_second" => page.per_second.error = Some(words),
+        "rate_limit_per_hour" => page.per_hour.error = Some(words),
+        "monthly_limit" => page.per_month.error = Some(words),
         "expires_at" => page.expires_at.error = Some(words),
+        "allowed_ips" => page.networks.error = Some(words),
         _ => return false,
     }
     true
@@ -227,6 +231,9 @@ fn count<T: FromStr>(field: &mut Field) -> Option<T> {
 /// As browsers write a time to choose: to the minute.
 const MOMENT: &[time::format_description::BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]");
+/// As they write it where it has seconds.
+const MOMENT_WITH_SECONDS: &[time::format_description::BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
 
 fn written(at: OffsetDateTime) -> String {
     at.to_offset(UtcOffset::UTC).format(MOMENT).unwrap_or_default()
@@ -237,7 +244,8 @@ fn end(field: &mut Field, own: Option<OffsetDateTime>) -> Option<OffsetDateTime>
     parsed(field, |text| match text.trim() {
         "" => Ok(None),
         text if own.is_some_and(|own| written(own) == text) => Ok(own),
-        text => PrimitiveDateTime::parse(text.get(..16).unwrap_or(text), MOMENT)
+        text => PrimitiveDateTime::parse(text, MOMENT)
+            .or_else(|_cause| PrimitiveDateTime::parse(text, MOMENT_WITH_SECONDS))
             .map(|time| Some(time.assume_utc()))
             .map_err(|_cause| "A day and a time, such as 2026-12-01T09:30.".to_owned()),
     })

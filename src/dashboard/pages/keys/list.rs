@@ -59,7 +59,7 @@ pub(in super::super) async fn of_app(at: &AtApp) -> Result<views::KeysOfApp, Fai
         traffic: traffic(keys, Of::App(app), now).await?,
         scopes: words::tags(&policy.scopes, &catalogue, &words::all_legacy(keys)),
         environments: environments.join(", "),
-        tier: words::tier(&policy.tier, &keys.config.keys.tiers.get(&policy.tier)),
+        tier: words::tier(&policy.tier, &keys.config.keys.tiers),
         networks: policy.networks.iter().map(ToString::to_string).collect(),
         can_write: at.seen.may(Permission::WriteKeys),
         can_govern: at.seen.may_govern_keys(),

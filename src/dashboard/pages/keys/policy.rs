@@ -1,6 +1,7 @@
 //! What all keys of an app may do at the most.
 
 use actix_web::{HttpResponse, http::StatusCode};
+use diesel_async::AsyncPgConnection;
 
 use super::{
     super::{
@@ -12,6 +13,7 @@ use super::{
     refused, words,
 };
 use crate::{
+    accounts,
     keys::{AppPolicy, KeyError},
     scopes::{Audience, Catalogue, Entry, catalogue},
     types::{Environment, Scope, ScopeSet},
@@ -23,6 +25,8 @@ use crate::{
 
 /// They are for people who sign in, and say nothing of a key.
 const OF_SIGN_IN: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
+const OVERTAKEN: &str = "Somebody changed this while the page was open, so nothing was saved. Below is what you typed: saved again, it takes the place of what they saved. Open the page anew to see that first.";
 
 fn is_prefix(scope: &str) -> bool {
     scope.ends_with(":*")
@@ -36,14 +40,14 @@ struct Ground {
 }
 
 impl Ground {
-    async fn of(at: &AtApp) -> Result<Self, Failure> {
+    async fn of(at: &AtApp, connection: &mut AsyncPgConnection) -> Result<Self, Failure> {
         Ok(Self {
             policy: at
                 .keys
-                .policy(at.seen.app.id, at.asker())
+                .policy_in(connection, at.seen.app.id, at.asker())
                 .await
                 .map_err(refused)?,
-            catalogue: catalogue(&mut *at.keys.db.connection().await?).await?,
+            catalogue: catalogue(connection).await?,
             legacy: words::all_legacy(&at.keys),
         })
     }
@@ -83,7 +87,8 @@ impl Ground {
         let policy = &self.policy;
         let operator = at.seen.operator;
         let tiers = &at.keys.config.keys.tiers;
-        let in_words = |name: &str| words::tier(name, &tiers.get(name));
+        // One that is gone from the configuration stays, as long as nobody chooses another.
+        let gone = Some(policy.tier.as_str()).filter(|name| !tiers.has(name));
         let prefixes: Vec<&str> = policy
             .scopes
             .iter()
@@ -104,11 +109,11 @@ impl Ground {
             prefixes: Field::of(prefixes.join("\n")),
             reserved: reserved.map(|entry| entry.scope.to_string()).collect(),
             networks: Field::of(lines(&policy.networks)),
-            tier: in_words(&policy.tier),
+            tier: words::tier(&policy.tier, tiers),
             tiers: if operator {
-                tiers
-                    .names()
-                    .map(|name| Choice::new(name, in_words(name), name == policy.tier))
+                gone.into_iter()
+                    .chain(tiers.names())
+                    .map(|name| Choice::new(name, words::tier(name, tiers), name == policy.tier))
                     .collect()
             } else {
                 Vec::new()
@@ -137,7 +142,8 @@ impl Ground {
 
 /// `/apps/{app}/policy`
 pub(in super::super) async fn ask(view: AppView<ToGovernKeys>) -> Result<HttpResponse, Failure> {
-    html(&Ground::of(&view).await?.page(&view)?)
+    let ground = Ground::of(&view, &mut *view.keys.db.connection().await?).await?;
+    html(&ground.page(&view)?)
 }
 
 /// What was typed; what is wrong with it is marked on the page.
@@ -180,14 +186,15 @@ struct AppPolicyTyped {
 
 /// `POST /apps/{app}/policy`
 pub(in super::super) async fn change(act: AppAct<ToGovernKeys>) -> Result<HttpResponse, Failure> {
-    let ground = Ground::of(&act).await?;
+    let app = act.seen.app.id;
+    let mut transaction = act.keys.db.begin().await?;
+    // Held, so that it stays what the visitor saw until the change of it is in force.
+    accounts::lock_app(&mut transaction, app).await?;
+    let ground = Ground::of(&act, &mut transaction).await?;
     let mut page = ground.typed(&act, &act.form)?;
     let version = act.form.text("version");
     if !version.is_empty() && version != ground.policy.version() {
-        let mut page = ground.page(&act)?;
-        page.frame.notice = Some(Notice::danger(
-            "Somebody changed this while the page was open. Nothing was saved: look at it as it is now.",
-        ));
+        page.frame.notice = Some(Notice::danger(OVERTAKEN));
         return html_with(StatusCode::CONFLICT, &page);
     }
     let Some(typed) = read(&act.form, &mut page) else {
@@ -201,7 +208,11 @@ pub(in super::super) async fn change(act: AppAct<ToGovernKeys>) -> Result<HttpRe
             policy.tier = tier;
         }
     };
-    match act.keys.change_policy(act.seen.app.id, change, act.asker()).await {
+    match act
+        .keys
+        .change_policy_within(transaction, app, change, act.asker())
+        .await
+    {
         Ok(_) => Ok(News::PolicySaved.on(&act.seen.path())),
         Err(KeyError::Unsound { field, problem }) => {
             let words = words::sentence(&problem);
@@ -209,6 +220,7 @@ pub(in super::super) async fn change(act: AppAct<ToGovernKeys>) -> Result<HttpRe
                 "environments" => page.environments_error = Some(words),
                 "scopes" => page.scopes_error = Some(words),
                 "tier" => page.tier_error = Some(words),
+                "allowed_ips" => page.networks.error = Some(words),
                 _ => return Err(Failure::BadRequest(words)),
             }
             html_with(StatusCode::BAD_REQUEST, &page)

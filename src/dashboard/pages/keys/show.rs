@@ -32,6 +32,9 @@ use crate::{
 /// The latest requests that are on the page itself.
 const REQUESTS: usize = 5;
 
+const TO_MEND: &str = "Nothing was saved. What is to be mended is marked in the settings below.";
+const OVERTAKEN: &str = "Somebody changed this key while the page was open, so nothing was saved. The page shows it as it is now, and the settings below are as you typed them: saved again, they take the place of what is there.";
+
 /// What is needed to speak of a key and to offer what it could be.
 struct Ground {
     policy: AppPolicy,
@@ -185,7 +188,6 @@ async fn page(at: &AtKey, ground: &Ground, form: Option<views::KeyForm>) -> Resu
             form: form.unwrap_or_else(|| ground.offer(at).filled(&key.settings)),
             version: key.version(),
         }),
-        can_write,
         can_revoke: key.revoked.is_none() && seen.may_govern_keys(),
         can_rotate: can_write && key.successor_id.is_none(),
     })
@@ -201,21 +203,24 @@ pub(in super::super) async fn show(view: KeyView<ToView>) -> Result<HttpResponse
 pub(in super::super) async fn save(act: KeyAct<ToWriteKeys>) -> Result<HttpResponse, Failure> {
     let ground = Ground::of(&act).await?;
     let offer = ground.offer(&act);
-    let typed = match offer.read(&act.form) {
-        Err(typed) => *typed,
+    let version = Some(act.form.text("version")).filter(|version| !version.is_empty());
+    let (status, notice, typed) = match offer.read(&act.form) {
+        Err(typed) if version.is_some_and(|version| version != act.key.version()) => {
+            (StatusCode::CONFLICT, OVERTAKEN, *typed)
+        }
+        Err(typed) => (StatusCode::BAD_REQUEST, TO_MEND, *typed),
         Ok(settings) => {
-            let version = Some(act.form.text("version")).filter(|version| !version.is_empty());
             let change = |own: &mut crate::keys::Settings| *own = settings;
             match act.keys.change(act.key.id, version, change, act.asker()).await {
                 Ok(_) => return Ok(act.back(News::KeySaved)),
                 Err(KeyError::Over(_)) => return Ok(act.back(News::KeyOver)),
-                Err(KeyError::Changed) => return Ok(act.back(News::KeyOvertaken)),
+                Err(KeyError::Changed) => (StatusCode::CONFLICT, OVERTAKEN, offer.typed(&act.form)),
                 Err(KeyError::Unsound { field, problem }) => {
                     let mut typed = offer.typed(&act.form);
                     if !form::mark(&mut typed, field, &problem) {
                         return Err(Failure::BadRequest(words::sentence(&problem)));
                     }
-                    typed
+                    (StatusCode::BAD_REQUEST, TO_MEND, typed)
                 }
                 Err(error) => return Err(refused(error)),
             }
@@ -225,8 +230,6 @@ pub(in super::super) async fn save(act: KeyAct<ToWriteKeys>) -> Result<HttpRespo
     if page.settings.is_none() {
         return Ok(act.back(News::KeyOver));
     }
-    page.frame.notice = Some(Notice::danger(
-        "Nothing was saved. What is to be mended is marked in the settings below.",
-    ));
-    html_with(StatusCode::BAD_REQUEST, &page)
+    page.frame.notice = Some(Notice::danger(notice));
+    html_with(status, &page)
 }

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::super::views::{KeyRow, ScopeTag, Tag};
 use crate::{
-    config::Tier,
+    config::{Tier, Tiers},
     keys::{ApiKey, KeyState, Keys, REMIND_AHEAD},
     scopes::Catalogue,
     types::{AppId, Environment, ScopeSet},
@@ -114,16 +114,17 @@ pub(super) fn usual(tier: &Tier) -> [String; 3] {
     })
 }
 
-pub(super) fn tier(name: &str, tier: &Tier) -> String {
-    let limits: Vec<String> = limits(tier)
+pub(super) fn tier(name: &str, tiers: &Tiers) -> String {
+    let limits: Vec<String> = limits(&tiers.get(name))
         .into_iter()
         .zip(["a second", "an hour", "a month"])
         .filter_map(|(limit, span)| Some(format!("{} {span}", grouped(limit?))))
         .collect();
+    let known = if tiers.has(name) { "" } else { " (not configured)" };
     if limits.is_empty() {
-        format!("{name}: no limit")
+        format!("{name}{known}: no limit")
     } else {
-        format!("{name}: {}", limits.join(", "))
+        format!("{name}{known}: {}", limits.join(", "))
     }
 }
 

@@ -99,6 +99,63 @@ async fn the_policy_says_what_its_keys_may_do_and_what_operators_alone_grant() {
 }
 
 #[tokio::test]
+async fn of_two_who_save_the_policy_at_once_one_is_told_and_keeps_what_they_typed() {
+    let shop = Shop::open().await;
+    let policy = format!("{}/policy", shop.path);
+    let page = shop.browser.get(&policy).await;
+    // Both have looked at what there is, and wait to change it.
+    let mut blocker = connect(&shop.app).await;
+    let held = blocker.transaction().await.unwrap();
+    held.execute("SELECT * FROM apps FOR UPDATE", &[]).await.unwrap();
+    let save = async |networks: &str| shop.browser.submit(&page, &[("networks", networks)]).await;
+    let release = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until("two who wait", async || number(&shop.app, waiting).await == 2).await;
+        held.commit().await.unwrap();
+    };
+    let (one, other, ()) = tokio::join!(save("192.0.2.0/24"), save("198.51.100.0/24"), release);
+    let (saved, told) = if one.status == StatusCode::OK {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    assert!(saved.text().contains("Saved:"), "{}", saved.text());
+    assert_eq!(told.status, StatusCode::CONFLICT, "{}", told.text());
+    assert!(told.text().contains("Somebody changed this"), "{}", told.text());
+    let typed = form_to(&told, "/policy");
+    let networks = typed.value("networks").unwrap();
+    assert!(!saved.text().contains(networks), "{}", saved.text());
+    let kept = shop.browser.get(&policy).await;
+    assert!(!kept.html.contains(networks));
+    // Whoever was told saves it again.
+    let page = shop.browser.send(&typed).await;
+    assert!(page.text().contains(networks), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_tier_that_is_configured_no_more_stays_until_another_is_chosen() {
+    let shop = Shop::with(|config| {
+        config.keys.tiers = toml::from_str("gold = { per_hour = 10000 }").unwrap();
+    })
+    .await;
+    execute(&shop.app, "UPDATE apps SET tier = 'silver'").await;
+    let (_, browser) = person(&shop.app, "operator@example.com", true).await;
+    let policy = format!("{}/policy", shop.path);
+    let page = browser.get(&policy).await;
+    assert_eq!(form_to(&page, "/policy").value("tier"), Some("silver"));
+    let page = browser.submit(&page, &[("networks", "192.0.2.0/24")]).await;
+    assert!(
+        page.text().contains("silver (not configured): no limit"),
+        "{}",
+        page.text()
+    );
+    let page = browser.get(&policy).await;
+    let page = browser.submit(&page, &[("tier", "gold")]).await;
+    assert!(page.text().contains("gold: 10,000 an hour"), "{}", page.text());
+}
+
+#[tokio::test]
 async fn what_implies_every_scope_is_marked_and_given_by_operators_alone() {
     let shop = Shop::open().await;
     let page = shop.browser.get(&format!("{}/keys/new", shop.path)).await;

@@ -60,6 +60,13 @@ async fn a_form_that_is_sent_twice_makes_one_key_and_shows_it_once() {
         second.text()
     );
     assert!(!second.html.contains(&value[..20]));
+    assert_eq!(
+        words(&second, ".notice--warning").as_deref(),
+        Some(
+            "That was done already, and once. The key was shown then; it cannot be shown again. If you have not seen it, \
+             regenerate it."
+        )
+    );
     let page = shop.browser.get(&shop.path).await;
     assert_eq!(page.html.matches(">Warehouse ").count(), 1, "{}", page.html);
     assert_eq!(shop.status(&value).await, StatusCode::OK);
@@ -117,6 +124,13 @@ async fn what_is_wrong_stands_beside_its_field_and_what_was_typed_stays() {
         .ask(&asked("sk", &[("expires_at", "2026-06-01T11:59")]))
         .await;
     assert_eq!(beside(&page, "expires_at"), "The end is in the past.");
+    for not_utc in ["2026-12-01T09:30+05:00", "2026-12-01T09:30:00Z"] {
+        let page = shop.ask(&asked("sk", &[("expires_at", not_utc)])).await;
+        assert!(
+            beside(&page, "expires_at").contains("A day and a time"),
+            "{not_utc}"
+        );
+    }
     let page = shop
         .ask(&asked("sk", &[("family", "hypervize"), ("environment", "test")]))
         .await;
@@ -197,6 +211,52 @@ async fn all_that_was_typed_is_what_the_key_is() {
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     assert_eq!(beside(&page, "per_hour"), "A whole number, 1 or more.");
     assert!(page.text().contains("Nothing was saved."));
+    let page = shop
+        .browser
+        .submit(&page, &[("per_hour", "3"), ("expires_at", "2026-09-01T08:31:59")])
+        .await;
+    assert!(page.text().contains("1 Sep 2026, 08:31"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_restricted_key_is_refused_with_a_word_where_there_is_no_scope_to_give_it() {
+    let shop = Shop::with(|config| {
+        config.keys.families = toml::from_str("hypervize = { prefix = \"hvz\" }").unwrap();
+    })
+    .await;
+    grant(&shop.app, shop.id(), "").await;
+    let page = shop.ask(&[("name", "Shop window"), ("kind", "rk")]).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(
+        page.text().contains("This app was granted none yet"),
+        "{}",
+        page.text()
+    );
+    assert!(beside(&page, "scope").starts_with("A restricted key names its scopes"));
+}
+
+#[tokio::test]
+async fn limits_that_cannot_be_counted_are_refused_beside_their_fields() {
+    let shop = Shop::open().await;
+    let (_, path) = shop.make(&[("name", "Warehouse")]).await;
+    for form in [format!("{}/keys/new", shop.path), path] {
+        for (field, limit) in [
+            ("per_second", "2000000000"),
+            ("per_hour", "1000000000000000"),
+            ("per_month", "1000000000000000"),
+        ] {
+            let page = shop.browser.get(&form).await;
+            let page = shop
+                .browser
+                .submit(&page, &[("name", "Shop window"), (field, limit)])
+                .await;
+            assert_eq!(page.status, StatusCode::BAD_REQUEST);
+            assert!(beside(&page, field).contains("at the most"), "{field}");
+            let typed = form_to(&page, &form);
+            assert_eq!(typed.value(field), Some(limit));
+            assert_eq!(typed.value("name"), Some("Shop window"));
+        }
+    }
 }
 
 #[tokio::test]
@@ -206,17 +266,30 @@ async fn a_page_that_was_overtaken_saves_nothing() {
     let old = shop.browser.get(&path).await;
     let page = shop.browser.get(&path).await;
     shop.browser.submit(&page, &[("name", "Newer")]).await;
+    for (per_hour, said) in [("many", "A whole number"), ("5", "")] {
+        let page = shop
+            .browser
+            .submit(&old, &[("name", "Older"), ("per_hour", per_hour)])
+            .await;
+        assert_eq!(page.status, StatusCode::CONFLICT);
+        assert!(page.text().contains("Somebody changed this key") && page.text().contains(said));
+        assert_eq!(page.heading(), "Newer");
+        let form = form_to(&page, &path);
+        assert_eq!(form.value("name"), Some("Older"));
+        assert_eq!(form.value("per_hour"), Some(per_hour));
+    }
     let page = shop.browser.submit(&old, &[("name", "Older")]).await;
-    assert!(
-        page.text().contains("Somebody changed this key"),
-        "{}",
-        page.text()
+    let page = shop.browser.send(&form_to(&page, &path)).await;
+    assert_eq!(
+        page.heading(),
+        "Older",
+        "whoever has seen it saves it all the same"
     );
-    assert_eq!(page.heading(), "Newer");
     let policy = format!("{}/policy", shop.path);
     let old = shop.browser.get(&policy).await;
     grant(&shop.app, shop.id(), "read:orders").await;
     let page = shop.browser.submit(&old, &[("prefixes", "read:*")]).await;
     assert_eq!(page.status, StatusCode::CONFLICT);
-    assert!(page.text().contains("Nothing was saved"), "{}", page.text());
+    assert!(page.text().contains("nothing was saved"), "{}", page.text());
+    assert_eq!(form_to(&page, "/policy").value("prefixes"), Some("read:*"));
 }
