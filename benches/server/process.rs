@@ -42,10 +42,12 @@ impl Process {
         Duration::from_millis(ticks * 10)
     }
 
-    /// Asks it to stop, and waits.
+    /// Asks it to stop, if it has not, and waits.
     pub(crate) fn stop(&mut self) {
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+            let _ = self.0.wait();
+        }
     }
 }
 

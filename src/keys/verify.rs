@@ -247,6 +247,12 @@ impl Keys {
         {
             return Ok(Found::Live(key));
         }
+        // In a place of its own, as all that is done seldom: what a request needs not it carries no room for.
+        Box::pin(self.read(presented, current)).await
+    }
+
+    /// From the database.
+    async fn read(&self, presented: &str, current: Result<Mac, Fault>) -> Result<Found, Fault> {
         let macs = self.keyring.macs(Purpose::ApiKey, presented.as_bytes());
         let epoch = self.cache.epoch();
         let mut connection = self.db.connection().await?;

@@ -236,7 +236,7 @@ async fn caller(
     let context = Rc::new(context(request)?);
     if let Some(key) = key_in_query(&keys, request.query_string()) {
         let path = keys.formats.before_keys(request.path());
-        keys.sent_in_query(&key, path, &context).await?;
+        Box::pin(keys.sent_in_query(&key, path, &context)).await?;
         return Err(ApiError::KeyInQuery);
     }
     let required = scope.as_ref().map_err(Fault::internal)?;
@@ -244,8 +244,8 @@ async fn caller(
         if !session {
             return Err(ApiError::NoCredential);
         }
-        let visitor = Visitor::of(request).await.map_err(refused)?;
-        let user = by_session(request, visitor, &keys).await?;
+        let visitor = Box::pin(Visitor::of(request)).await.map_err(refused)?;
+        let user = Box::pin(by_session(request, visitor, &keys)).await?;
         return Ok(Caller {
             who: Who::Session(user.0),
             operator: user.1,
@@ -280,13 +280,13 @@ async fn caller(
             authority,
         });
     }
-    let token = access_token::inspect(&authority, credential)
+    let token = Box::pin(access_token::inspect(&authority, credential))
         .await?
         .ok_or(ApiError::InvalidCredential)?;
     if let Some(missing) = token.lacks(required) {
         return Err(ApiError::InsufficientScope(missing.clone()));
     }
-    let (reach, operator) = reach_of(&authority, &token).await?;
+    let (reach, operator) = Box::pin(reach_of(&authority, &token)).await?;
     Ok(Caller {
         who: Who::Token(token, reach),
         operator,

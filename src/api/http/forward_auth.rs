@@ -167,12 +167,12 @@ pub(super) async fn forward_auth(
     let context = context(&request)?;
     let (path, original_query) = original(&request, &keys.formats);
     if let Some(key) = key_in_query(&keys, &original_query) {
-        keys.sent_in_query(&key, &path, &context).await?;
+        Box::pin(keys.sent_in_query(&key, &path, &context)).await?;
         return Err(ApiError::KeyInQuery);
     }
     let credential = bearer(&request)?.ok_or(ApiError::NoCredential)?;
     if !keys.formats.begins(credential) {
-        return by_token(&authority, credential, &required).await;
+        return Box::pin(by_token(&authority, credential, &required)).await;
     }
     let wanted = Wanted {
         scope: required.scope.as_ref(),

@@ -115,14 +115,14 @@ impl Shared {
                 let asked = counts.iter().zip(ask_counts).enumerate();
                 let asked =
                     asked.filter_map(|(index, (count, ask))| Some((index, count.as_ref().filter(|_| ask)?)));
-                let answers = try_join_all(asked.map(|(index, count)| async move {
+                let answers = Box::pin(try_join_all(asked.map(|(index, count)| async move {
                     let ask = Ask {
                         cost,
                         limit: count.limit,
                     };
                     let answer = count.pool.ask(&self.means, ask).await?;
                     Ok::<_, Fault>((index, answer))
-                }))
+                })))
                 .await?;
                 heard.unproven = [false; 3];
                 for (index, answer) in answers {
@@ -135,7 +135,7 @@ impl Shared {
                     cost,
                     limit: u64::from(rate),
                 };
-                match pool.ask(&self.means, ask).await? {
+                match Box::pin(pool.ask(&self.means, ask)).await? {
                     Answer::Taken => heard.burst_taken = true,
                     Answer::Refused(wait) => heard.burst_refused = Some(wait),
                     Answer::Look | Answer::Unproven => {}

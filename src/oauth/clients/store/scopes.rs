@@ -49,6 +49,10 @@ pub async fn drop_scope(
 }
 
 /// Whose these clients are, and their names.
+///
+/// # Errors
+///
+/// If the database is out of reach.
 pub async fn named(
     connection: &mut AsyncPgConnection,
     ids: &[ClientId],
