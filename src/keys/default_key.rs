@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     accounts,
+    audit::{self, Action},
     revocation::{Reason, Subject},
     types::{ApiKeyId, DisplayName, Environment, Fault, ScopeSet, UserId},
 };
@@ -86,6 +87,16 @@ impl Keys {
         policy.scopes = was.union(&scopes);
         if policy.scopes != was {
             store::change_policy(&mut transaction, &policy).await?;
+            by.done(
+                self.clock.now(),
+                Action::AppPolicyChanged,
+                audit::Subject::App(app.id),
+            )
+            .account(policy.account_id)
+            .detail("scopes", policy.scopes.to_string())
+            .detail("tier", policy.tier.as_str())
+            .write(&mut transaction)
+            .await?;
         }
         let id = ApiKeyId::new(&self.clock, &self.entropy);
         let made = self

@@ -80,8 +80,9 @@ fn in_header(request: &HttpRequest, name: &'static str) -> Result<Option<String>
 /// configured to set neither. A proxy that is configured wrongly is told so, and lets nothing pass.
 fn required(request: &HttpRequest, query: &Params) -> Result<Required, ApiError> {
     let below = is_below(request);
-    if !below && let Some(name) = query.names()?.find(|name| ![SCOPE, ENVIRONMENT].contains(name)) {
-        let problem = format!("{PATH} takes {SCOPE} and {ENVIRONMENT}, and no {name}");
+    if !below && query.names()?.any(|name| ![SCOPE, ENVIRONMENT].contains(&name)) {
+        // Which one is not repeated: it may be a secret.
+        let problem = format!("{PATH} takes {SCOPE} and {ENVIRONMENT} in its query, and nothing else");
         return Err(ApiError::Unsound { field: None, problem });
     }
     let says = |name: &'static str, header: &'static str| -> Result<Option<String>, ApiError> {
@@ -163,13 +164,14 @@ pub(super) async fn forward_auth(
     authority: Data<Authority>,
 ) -> Result<HttpResponse, ApiError> {
     let started = Instant::now();
-    let required = required(&request, &query)?;
     let context = context(&request)?;
     let (path, original_query) = original(&request, &keys.formats);
-    if let Some(key) = key_in_query(&keys, &original_query) {
+    let mut queries = [request.query_string(), &original_query].into_iter();
+    if let Some(key) = queries.find_map(|query| key_in_query(&keys, query)) {
         Box::pin(keys.sent_in_query(&key, &path, &context)).await?;
         return Err(ApiError::KeyInQuery);
     }
+    let required = required(&request, &query)?;
     let credential = bearer(&request)?.ok_or(ApiError::NoCredential)?;
     if !keys.formats.begins(credential) {
         return Box::pin(by_token(&authority, credential, &required)).await;
